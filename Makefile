@@ -1,0 +1,57 @@
+# The only door: each target is one line into `python -m harness`, inside .venv/<version>, which it makes first.
+# Variables go in as they are: make bench MODEL=yolov5n@320 ROUNDS=3   (python -m harness bench --help explains them)
+
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VENV := .venv/$(or $(VERSION),none)
+HARNESS := $(VENV)/bin/python -m harness
+SETUP := $(PYTHON) -m harness.host.setup $(VENV) requirements.txt
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help python ready ready-to-develop demo models build-engines bench report test lint check doctor clean
+
+help:
+	@echo 'usage: make TARGET [VARIABLE=value ...]'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
+	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH ROUNDS WARMUP ITERATIONS THREADS'
+	@echo '           MAX_SECONDS SEED BASELINE BOARD RUN RETRY DRY_RUN   (lists are comma-separated)'
+
+demo: ready  ## the whole job on two small models, in a few minutes
+	@$(HARNESS) demo
+
+models: ready  ## generate or fetch every model, and list them
+	@$(HARNESS) models
+
+build-engines: ready  ## turn the plan's models into engines
+	@$(HARNESS) build-engines
+
+bench: ready  ## measure the plan, or go on with an unfinished run
+	@$(HARNESS) bench
+
+report: ready  ## render the newest run (or RUN=name) as Markdown
+	@$(HARNESS) report
+
+test: ready-to-develop  ## run the tests
+	@$(HARNESS) test
+
+lint: ready-to-develop  ## check style and likely mistakes
+	@$(HARNESS) lint
+
+check: ready-to-develop  ## lint, types and tests
+	@$(HARNESS) check
+
+doctor: ready  ## show what this machine offers and lacks
+	@$(HARNESS) doctor
+
+clean:  ## remove caches and .venv; never results, engines or models
+	@if [ -x $(VENV)/bin/python ]; then $(HARNESS) clean; else echo 'nothing to clean: no $(VENV)'; fi
+
+ready: python
+	@$(SETUP)
+
+ready-to-develop: python
+	@$(SETUP) requirements-dev.txt
+
+python:
+	@$(PYTHON) -c '' 2>/dev/null || { echo 'set-up: there is no $(PYTHON) here; install Python 3.8 or newer, or name one: make demo PYTHON=/path/to/python' >&2; exit 1; }

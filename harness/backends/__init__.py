@@ -1,0 +1,20 @@
+"""The registry of backends is this directory: one file per runtime, named after its import, `_` files left out."""
+
+import importlib
+from pathlib import Path
+from typing import List
+
+from harness.backends._contract import Backend
+
+
+def names() -> List[str]:
+    """Every backend's name, none of them imported."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def get(name: str) -> Backend:
+    """The backend `name`; its module is imported, its runtime is not until it is asked something."""
+    if name not in names():
+        raise KeyError(f"no backend {name!r}; there are {', '.join(names())}")
+    backend: Backend = importlib.import_module(f"{__name__}.{name}").Backend()
+    return backend

@@ -1,0 +1,95 @@
+"""What every backend must be able to do. A backend knows its runtime and holds nothing; a runner holds the device.
+
+No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those.
+"""
+
+import abc
+from pathlib import Path
+from typing import Dict, FrozenSet, Optional
+
+import numpy
+
+from harness.records import BuildOptions, InferenceOptions
+
+Feed = Dict[str, numpy.ndarray]
+"""Arrays by tensor name."""
+
+
+class Timer(abc.ABC):
+    """Times what lies between its two calls on the runner's own stream; read only after `synchronize`."""
+
+    @abc.abstractmethod
+    def start(self) -> None: ...
+
+    @abc.abstractmethod
+    def stop(self) -> None: ...
+
+    @abc.abstractmethod
+    def elapsed_ns(self) -> int: ...
+
+
+class Runner(abc.ABC):
+    """A loaded engine. A context manager: leaving it frees the device.
+
+    `slot` counts from 0 to the number of slots asked for at load, less one. Buffers are made at load, never here.
+    """
+
+    @abc.abstractmethod
+    def set_inputs(self, feed: Feed, slot: int = 0) -> None:
+        """Host to device: copies every array of `feed` into the slot's input buffers."""
+
+    @abc.abstractmethod
+    def enqueue(self, slot: int = 0) -> None:
+        """Issues one inference; may return before it is done."""
+
+    @abc.abstractmethod
+    def synchronize(self, slot: int = 0) -> None:
+        """Returns when the slot's inference is done."""
+
+    @abc.abstractmethod
+    def get_outputs(self, slot: int = 0) -> Feed:
+        """Device to host; the arrays are the runner's own and are overwritten by the next call."""
+
+    def device_timer(self, slot: int = 0) -> Optional[Timer]:
+        """A timer on the runner's own stream, or None where only the host's clock exists."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 (freeing nothing is a fine default)
+        """Frees what the runner holds; called once."""
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Backend(abc.ABC):
+    """A runtime. Every method may be called in a fresh process; none leaves anything behind but files."""
+
+    precisions: FrozenSet[str]
+    computes: bool = True
+    """False where outputs are not computed, so that there is nothing to compare with the reference."""
+
+    @abc.abstractmethod
+    def version(self) -> str:
+        """The runtime's version; raises Unsupported, with the reason, where it cannot be imported."""
+
+    @abc.abstractmethod
+    def architecture(self) -> str:
+        """What this runtime compiles for on this machine; part of an engine's key."""
+
+    def variant(self, options: BuildOptions) -> str:
+        """How an engine of these options is built, for a reader: `untuned, znver3`."""
+        return ""
+
+    @abc.abstractmethod
+    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> None:
+        """Writes an engine's files into the empty `engine_dir`; may take minutes.
+
+        Raises BuildError (the model or the options cannot be built) or Unsupported (not on this machine).
+        """
+
+    @abc.abstractmethod
+    def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
+        """A runner with its buffers made; `engine_dir` is what `build` wrote on a machine of the same key."""

@@ -1,0 +1,47 @@
+"""Floor: the exceptions of the harness, named after who must act; each message says what, where, and what to do.
+
+HarnessError
+├── PlanError        the user must change a plan, a variable or a flag          exit 2
+├── ModelError       the user must mend or fetch a model file                   exit 2
+├── RecordError      a stored file cannot be read: its writer or reader is old  exit 2
+├── Unsupported      nobody: this machine cannot do it, the cell is *skipped*
+├── BuildError       whoever owns the model or the backend: the cell is *failed*
+├── AccuracyError    the same, outputs are wrong: the cell is *failed*
+└── LaunchError      docker or the board must be mended                         exit 3
+
+Anything else is a bug and shows its traceback.
+"""
+
+
+class HarnessError(Exception):
+    """Shown to the user as one line; `exit_code` is what `python -m harness` then ends with."""
+
+    exit_code = 1
+
+
+class PlanError(HarnessError):
+    exit_code = 2
+
+
+class ModelError(HarnessError):
+    exit_code = 2
+
+
+class RecordError(HarnessError):
+    exit_code = 2
+
+
+class Unsupported(HarnessError):
+    pass
+
+
+class BuildError(HarnessError):
+    pass
+
+
+class AccuracyError(HarnessError):
+    pass
+
+
+class LaunchError(HarnessError):
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""The side of the user: plans, launching, results, statistics, reports. Nothing here runs beside the device."""

@@ -1,0 +1,38 @@
+"""From flags to a request: reads the plan, checks the board, and spells the command that would do the same again."""
+
+import shlex
+from pathlib import Path
+from typing import Any, Dict
+
+from harness.errors import PlanError
+from harness.host import options
+from harness.host import plan as plans
+from harness.host.bench import Request
+
+LISTS = ("model", "backends", "precisions", "batch", "threads")
+PLAIN = ("seed", "rounds", "warmup", "iterations", "max_seconds", "baseline")
+
+
+def request(given: Dict[str, Any], default_plan: str) -> Request:
+    if given["board"] != "local":
+        raise PlanError(f"BOARD: unknown board {given['board']!r}; this machine is `local`, and no other is known")
+    name = given["plan"] or default_plan
+    return Request(
+        plan=plans.load(name, options.overrides(**given)),
+        plan_name=Path(name).stem,
+        command=_command(given, name),
+        models_dir=given["models_dir"],
+        results=given["results"],
+        board=given["board"],
+        run=given.get("run"),
+        retry=given.get("retry"),
+    )
+
+
+def _command(given: Dict[str, Any], plan: str) -> str:
+    words = ["make", "bench", f"PLAN={plan}"]
+    for name in LISTS:
+        if given.get(name):
+            words.append(f"{name.upper()}={','.join(str(one) for one in given[name])}")
+    words += [f"{name.upper()}={given[name]}" for name in PLAIN if given.get(name) is not None]
+    return " ".join(shlex.quote(word) for word in words)

@@ -1,0 +1,34 @@
+"""`build-engines`: builds what a plan needs and is not there yet."""
+
+from typing import Any
+
+import click
+
+from harness.host import asked, groundwork, lock, options, survey
+from harness.host.progress import Progress
+from harness.jobs import Failure
+
+
+@click.command("build-engines")
+@options.all_of(options.WHAT, options.TALK, options.FOLDERS)
+def command(**given: Any) -> int:
+    """Turns a plan's models into engines, each under results/engines/<key>/ with its record; rebuilds nothing.
+
+    \b
+    python -m harness build-engines
+    python -m harness build-engines --model yolov5n@320 --backends tvm
+    """
+    request = asked.request(given, "default")
+    progress = Progress(given["quiet"], verbose=True)
+    with lock.measuring(request.results):
+        found = survey.survey(request.plan, request.board, request.models_dir, request.results, progress)
+        engines = groundwork.build_engines(found, found.experiments, request.results, progress)
+    worst = 0
+    for options_, engine in engines.items():
+        name = f"{options_.model} {options_.backend} {options_.precision} batch {options_.batch}"
+        if isinstance(engine, Failure):
+            click.echo(f"{name}: {engine.status}: {engine.reason}")
+            worst = worst if engine.status == "skipped" else 1
+        else:
+            click.echo(f"{name}: {engine.key}, built in {engine.build_seconds:.1f} s")
+    return worst

@@ -1,0 +1,26 @@
+"""`demo`: the whole job, small."""
+
+from typing import Any
+
+import click
+
+from harness.host import asked, options
+from harness.host.bench import bench as measure
+from harness.host.commands.bench import code
+from harness.host.progress import Progress
+from harness.host.report import write
+
+
+@click.command("demo")
+@options.all_of(options.WHAT, options.HOW, options.TALK, options.FOLDERS)
+def command(**given: Any) -> int:
+    """Builds two small engines of each backend, measures them for a few minutes, and prints a report's headline.
+
+    \b
+    python -m harness demo
+    """
+    outcome = measure(asked.request(given, "demo"), Progress(given["quiet"], given["verbose"]))
+    report = write(outcome.folder)
+    click.echo(f"report: {report.path}")
+    click.echo(report.headline)
+    return code(outcome)

@@ -1,0 +1,31 @@
+"""`DRY_RUN=1`: what a bench would do, without doing it."""
+
+from harness.host import schedule
+from harness.host.bench import Request
+from harness.host.estimates import Estimates
+from harness.host.progress import duration, label
+from harness.host.survey import experiments_on
+
+
+def text(request: Request) -> str:
+    """Cells in their order, and the time they take; runtimes are asked for their versions, nothing else happens."""
+    machine, experiments = experiments_on(request.plan, request.board, request.results)
+    cells = schedule.order(experiments, request.plan.rounds, request.plan.seed)
+    estimates = Estimates(request.results, request.plan)
+    lines = [f"{len(cells)} cells: {len(experiments)} experiments in {request.plan.rounds} rounds"]
+    runnable = []
+    for position, (experiment, number) in enumerate(cells, 1):
+        facts = machine.backends[experiment.build.backend]
+        if facts.available:
+            runnable.append(experiment)
+            seconds, known = estimates.cell_s(experiment)
+            about = f"{'about' if known else 'at most about'} {duration(seconds)}"
+        else:
+            about = f"skipped: {facts.reason}"
+        lines.append(f"{position:4}  round {number}  {label(experiment)}  {about}")
+    seconds, bounded = estimates.total_s(runnable)
+    lines.append(f"estimated time: {'at most ' if bounded else ''}about {duration(seconds)}, without building engines")
+    if bounded:
+        lines.append(f"({bounded} cells have no earlier run to go by: their whole budget is counted)")
+    lines.append("nothing was measured: DRY_RUN is set")
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""The store of engines, `results/engines/<key>/`: finds the one that fits its ingredients, or has it built."""
+
+import shutil
+from pathlib import Path
+from typing import Optional, Union
+
+import msgspec
+
+from harness import upgrades
+from harness.errors import RecordError
+from harness.host.launch.ask import ask_with
+from harness.host.launch.local import LocalLauncher
+from harness.host.models.prepare import PreparedModel
+from harness.jobs import BuildJob, Failure
+from harness.records import BackendFacts, BuildOptions, Engine, Ingredients
+
+BUILD_LIMIT_S = 3600.0
+LOG_TAIL_LINES = 40
+
+
+def ingredients(options: BuildOptions, model: PreparedModel, facts: BackendFacts) -> Ingredients:
+    return Ingredients(build=options, model_sha256=model.sha256, version=facts.version, architecture=facts.architecture)
+
+
+class EngineStore:
+    def __init__(self, results: Path) -> None:
+        self._root = results / "engines"
+        self._work = results / ".work"
+
+    def folder(self, made_of: Ingredients) -> Path:
+        return self._root / made_of.key()
+
+    def find(self, made_of: Ingredients) -> Optional[Engine]:
+        """The stored engine, if its record can be read, says the same ingredients, and its files have their sizes."""
+        folder = self.folder(made_of)
+        try:
+            engine = upgrades.read(folder / "engine.json", Engine)
+        except (FileNotFoundError, RecordError):
+            return None
+        there = {path.name: path.stat().st_size for path in folder.iterdir() if path.name in engine.files}
+        return engine if engine.ingredients == made_of and there == engine.files else None
+
+    def build(self, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
+        """Builds in a fresh process; the folder appears whole or not at all."""
+        with LocalLauncher(self._work) as launcher:
+            target = launcher.folder / "engine"
+            target.mkdir()
+            job = BuildJob(ingredients=made_of, model=str(model.path), engine_dir=str(target))
+            answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
+            if isinstance(answer, Failure):
+                return answer
+            tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
+            engine = msgspec.structs.replace(answer, log_tail=tail)
+            upgrades.write(target / "engine.json", engine)
+            final = self.folder(made_of)
+            if final.exists():  # broken, or `find` would have taken it
+                shutil.rmtree(final)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            target.replace(final)
+            return engine

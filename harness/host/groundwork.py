@@ -1,0 +1,88 @@
+"""What must lie ready before a cell is measured: a reference for every model, an engine for every build."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence, Union
+
+from harness.host.engines import EngineStore
+from harness.host.progress import Progress
+from harness.host.references import ReferenceStore
+from harness.host.survey import REFERENCE_RUNTIME, Survey
+from harness.jobs import Failure
+from harness.records import BuildOptions, Engine, Experiment, Ingredients, Reference
+
+
+class Ready(NamedTuple):
+    """All that a cell of one experiment needs."""
+
+    ingredients: Ingredients
+    engine: Engine
+    reference: Reference
+
+
+def build_engines(
+    survey: Survey, experiments: Sequence[Experiment], results: Path, progress: Progress
+) -> "Dict[BuildOptions, Union[Engine, Failure]]":
+    """Every engine that `experiments` need, from the store or built now; one that cannot be is a Failure."""
+    store = EngineStore(results)
+    found: Dict[BuildOptions, Union[Engine, Failure]] = {}
+    for options in dict.fromkeys(experiment.build for experiment in experiments):
+        made_of = survey.ingredients(options)
+        name = f"engine {options.model} {options.backend} {options.precision} batch {options.batch}"
+        if made_of is None:
+            found[options] = Failure(status="skipped", reason=survey.machine.backends[options.backend].reason)
+            progress.line(f"{name}: skipped: {survey.machine.backends[options.backend].reason}")
+            continue
+        stored = store.find(made_of)
+        if stored is not None:
+            found[options] = stored
+            progress.line(f"{name}: {stored.key} is there", detail=True)
+            continue
+        with progress.step(name) as step:
+            answer = store.build(made_of, survey.model(options))
+            if isinstance(answer, Failure):
+                step.note(f"{answer.status}: {answer.reason}")
+            else:
+                step.note(f"{answer.key}, {sum(answer.files.values()) / 1e6:.1f} MB")
+            found[options] = answer
+    return found
+
+
+def references(survey: Survey, results: Path, progress: Progress) -> "Dict[str, Union[Reference, Failure]]":
+    """By `<model>-b<batch>`: from the store, or made now."""
+    store = ReferenceStore(results)
+    found: Dict[str, Union[Reference, Failure]] = {}
+    runtime = survey.machine.backends[REFERENCE_RUNTIME]
+    for (model, batch), prepared in survey.models.items():
+        if not runtime.available:
+            found[name_of(model, batch)] = Failure(status="skipped", reason=f"no reference: {runtime.reason}")
+            continue
+        with progress.step(f"reference {model}, batch {batch}"):
+            found[name_of(model, batch)] = store.ensure(prepared, survey.plan.seed, runtime)
+    return found
+
+
+def name_of(model: str, batch: int) -> str:
+    return f"{model}-b{batch}"
+
+
+def ready(
+    survey: Survey,
+    experiments: List[Experiment],
+    references: "Dict[str, Union[Reference, Failure]]",
+    results: Path,
+    progress: Progress,
+) -> "Dict[str, Union[Ready, Failure]]":
+    """By experiment slug; the first thing that is missing decides what the experiment's cells end as."""
+    engines = build_engines(survey, experiments, results, progress)
+    found: Dict[str, Union[Ready, Failure]] = {}
+    for experiment in experiments:
+        options = experiment.build
+        engine, reference = engines[options], references[name_of(options.model, options.batch)]
+        made_of = survey.ingredients(options)
+        if isinstance(engine, Failure):
+            found[experiment.slug()] = engine
+        elif isinstance(reference, Failure):
+            found[experiment.slug()] = reference
+        elif made_of is not None:
+            found[experiment.slug()] = Ready(made_of, engine, reference)
+    return found

@@ -1,0 +1,99 @@
+"""Runs a worker as a plain subprocess of this machine. Only this module starts, waits for and ends local processes."""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Optional
+
+from harness import upgrades
+from harness.host.launch import memory_kills
+from harness.host.launch.exit import Exit
+from harness.records import Record
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The folder that holds the package `harness`."""
+TAIL_BYTES = 20_000
+
+
+class LocalLauncher:
+    """One worker and its folder. Four verbs: put, run, get, close; a context manager closes."""
+
+    def __init__(self, parent: Path) -> None:
+        parent.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(dir=str(parent), prefix="cell-"))
+        self._process: Optional["subprocess.Popen[bytes]"] = None
+
+    def put(self, name: str, data: bytes) -> Path:
+        upgrades.write_bytes(self.folder / name, data)
+        return self.folder / name
+
+    def run(self, verb: str, job: Record, limit_s: float) -> Exit:
+        """Blocks until the worker ends or the limit is over; a worker that outlives us or the limit is killed."""
+        upgrades.write(self.folder / "job.json", job)
+        kills = memory_kills.count()
+        # The worker holds the write end of this pipe until it ends: waiting for that takes no polling, and a host
+        # that polls would take time from the very thing it measures.
+        read_end, write_end = os.pipe()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_HOST_PID": str(os.getpid())}
+        in_time = False
+        try:
+            with (self.folder / "log.txt").open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "harness.worker", verb, str(self.folder)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    pass_fds=[write_end],
+                    start_new_session=True,  # Ctrl-C reaches the host alone, which then ends the worker
+                )
+            os.close(write_end)
+            write_end = -1
+            in_time = bool(select.select([read_end], [], [], limit_s)[0])
+        finally:
+            os.close(read_end)
+            if write_end != -1:
+                os.close(write_end)
+            if not in_time:
+                self._kill()
+        code = self._process.wait()
+        return Exit(code, not in_time, limit_s, memory_kills.said_since(kills) if code else "", self._log())
+
+    def get(self, name: str) -> Optional[bytes]:
+        path = self.folder / name
+        return path.read_bytes() if path.exists() else None
+
+    def close(self) -> None:
+        self._kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def pid(self) -> Optional[int]:
+        return self._process.pid if self._process is not None else None
+
+    def _kill(self) -> None:
+        """Ends the worker and whatever it started (a linker, say), by the group made for it."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _log(self) -> str:
+        """The end of what the worker printed; folders of this machine are taken out, since results get published."""
+        data = (self.folder / "log.txt").read_bytes()[-TAIL_BYTES:]
+        text = data.decode("utf-8", "replace")
+        for path, name in ((self.folder, "<work>"), (ROOT, "."), (Path(sys.prefix), "<python>"), (Path.home(), "~")):
+            text = text.replace(str(path), name)
+        return text
+
+    def __enter__(self) -> "LocalLauncher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

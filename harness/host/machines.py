@@ -1,0 +1,44 @@
+"""The machine under test as one run sees it: asks for its facts, and says in which of them two machines differ."""
+
+from pathlib import Path
+from typing import List
+
+import msgspec
+
+from harness.errors import LaunchError
+from harness.host.launch.ask import ask
+from harness.jobs import Failure, ProbeJob
+from harness.records import Machine
+
+LIMIT_S = 300.0
+NOT_COMPARED = ("timer_step_ns", "memory_bytes")
+"""Facts that move a little between two looks at one machine."""
+
+
+def probe(work: Path, backends: List[str], board: str) -> Machine:
+    answer, log = ask(work, "probe", ProbeJob(backends=backends, board=board), Machine, LIMIT_S)
+    if isinstance(answer, Failure):
+        raise LaunchError(f"board {board}: the machine could not be asked for its facts: {answer.reason}\n{log}")
+    return answer
+
+
+def difference(before: Machine, now: Machine) -> str:
+    """The facts that differ, old value first; empty for the same machine in the same state."""
+    old, new = msgspec.to_builtins(before), msgspec.to_builtins(now)
+    changed = []
+    for name in old:
+        if name == "backends":
+            changed += [
+                f"backend {key}: {_words(old[name].get(key))} then, {_words(new[name].get(key))} now"
+                for key in sorted({*old[name], *new[name]})
+                if old[name].get(key) != new[name].get(key)
+            ]
+        elif name not in NOT_COMPARED and old[name] != new[name]:
+            changed.append(f"{name}: {old[name]} then, {new[name]} now")
+    return "; ".join(changed)
+
+
+def _words(facts: object) -> str:
+    if not isinstance(facts, dict):
+        return "not asked"
+    return f"{facts['version']} for {facts['architecture']}" if facts["available"] else "not available"

@@ -1,0 +1,118 @@
+"""The flags that verbs share; each is also a variable (`--max-seconds`, MAX_SECONDS), and the flag wins."""
+
+from pathlib import Path
+from typing import Any, Callable, List, Optional, Sequence
+
+import click
+
+from harness.host.plan import Overrides, Threads
+
+ROOT = Path(__file__).resolve().parents[2]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Words(click.ParamType):
+    """A comma-separated list."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> List[Any]:
+        if isinstance(value, list):
+            return value
+        return [self.one(word.strip(), param, ctx) for word in str(value).split(",") if word.strip()]
+
+    def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        return word
+
+
+class Counts(Words):
+    name = "n,m,..."
+
+    def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        if not word.isdigit() or int(word) < 1:
+            self.fail(f"{word!r} is not a count of at least 1", param, ctx)
+        return int(word)
+
+
+class ThreadCounts(Counts):
+    name = "n,all,..."
+
+    def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Threads:
+        return word if word == "all" else int(super().one(word, param, ctx))
+
+
+def option(flag: str, *, help: str, **more: Any) -> Decorator:
+    """A click option whose variable is its flag in capitals."""
+    variable = flag.lstrip("-").replace("-", "_").upper()
+    return click.option(flag, envvar=variable, show_envvar=True, help=help, **more)
+
+
+WHAT: List[Decorator] = [
+    option("--plan", help="Plan by name or path.", metavar="NAME"),
+    option("--model", type=Words(), help="Models instead of the plan's, like yolov5n@320."),
+    option("--backends", type=Words(), help="Backends instead of the plan's."),
+    option("--precisions", type=Words(), help="Precisions instead of the plan's."),
+    option("--batch", type=Counts(), help="Batch sizes instead of the plan's."),
+    option("--threads", type=ThreadCounts(), help="CPU threads instead of the plan's; all = what is allowed here."),
+    option("--seed", type=int, help="Of the order of cells and of the inputs."),
+    option("--board", default="local", show_default=True, help="Where to measure; local is this machine."),
+]
+HOW: List[Decorator] = [
+    option("--rounds", type=click.IntRange(1), help="Rounds; fewer than 3 give no interval and no verdict."),
+    option("--warmup", type=click.IntRange(2), help="Untimed iterations first."),
+    option("--iterations", type=click.IntRange(10), help="Timed iterations."),
+    option("--max-seconds", type=click.FloatRange(0.001), help="Budget of one cell; never below 2 and 10 iterations."),
+    option("--baseline", help="Backend that the others are compared with.", metavar="BACKEND"),
+    option("--run", help="Name of the run: gone on with where it exists.", metavar="NAME"),
+    option("--retry", type=click.Choice(["crashed"]), help="Measure crashed cells again."),
+    option("--dry-run", is_flag=True, help="Print cells, order and estimated time; measure nothing."),
+]
+FOLDERS: List[Decorator] = [
+    click.option("--results", type=click.Path(path_type=Path), default=ROOT / "results", hidden=True),
+    click.option("--models-dir", type=click.Path(path_type=Path), default=ROOT / "models", hidden=True),
+]
+TALK: List[Decorator] = [
+    click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    click.option("-v", "--verbose", is_flag=True, help="Also what was there already."),
+]
+
+
+def all_of(*groups: Sequence[Decorator]) -> Decorator:
+    """Several groups of options as one decorator, in the order they are written."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed([one for group in groups for one in group]):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def overrides(
+    model: Optional[List[str]] = None,
+    backends: Optional[List[str]] = None,
+    precisions: Optional[List[str]] = None,
+    batch: Optional[List[int]] = None,
+    threads: Optional[List[Threads]] = None,
+    seed: Optional[int] = None,
+    rounds: Optional[int] = None,
+    warmup: Optional[int] = None,
+    iterations: Optional[int] = None,
+    max_seconds: Optional[float] = None,
+    baseline: Optional[str] = None,
+    **_: object,
+) -> Overrides:
+    """What click collected, as the plan understands it; other options are not the plan's business."""
+    return Overrides(
+        models=model,
+        backends=backends,
+        precisions=precisions,
+        batch=batch,
+        threads=threads,
+        seed=seed,
+        rounds=rounds,
+        warmup=warmup,
+        iterations=iterations,
+        max_seconds=max_seconds,
+        baseline=baseline,
+    )

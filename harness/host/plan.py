@@ -1,0 +1,165 @@
+"""The plan: a TOML file that names what is compared and how, and the flags or variables that overrule it.
+
+Only this module knows the spelling of plans; it ends in a list of experiments. Precedence: flag > variable > plan >
+default (flags and variables arrive here as one `Overrides`, already in that order).
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import msgspec
+
+from harness import backends
+from harness.errors import PlanError
+from harness.host import toml
+from harness.records import BuildOptions, Experiment, InferenceOptions, Record, SystemOptions
+
+PLANS = Path(__file__).resolve().parent.parent / "plans"
+PRECISIONS = ("fp32", "tf32", "fp16", "int8")
+LEAST = {"rounds": 1, "warmup": 2, "iterations": 10, "max_seconds": 0.001, "time_limit_s": 1}
+Threads = Union[int, str]
+"""A count, or `all`: what affinity and cgroup of the board allow."""
+
+
+class Block(Record, frozen=True):
+    """One `[[experiments]]`: every combination of its lists is an experiment."""
+
+    models: List[str]
+    backends: List[str]
+    precisions: List[str] = msgspec.field(default_factory=lambda: ["fp32"])
+    batch: List[int] = msgspec.field(default_factory=lambda: [1])
+    threads: List[Threads] = msgspec.field(default_factory=lambda: ["all"])
+
+
+class Plan(Record, frozen=True):
+    """A plan file, as written."""
+
+    title: str
+    experiments: List[Block]
+    rounds: int = 5
+    warmup: int = 20
+    iterations: int = 100
+    max_seconds: float = 60.0
+    time_limit_s: Optional[float] = None
+    """Wall-clock limit of one worker; None is 10 times max_seconds plus two minutes."""
+    seed: int = 1
+    baseline: Optional[str] = None
+
+    def worker_limit_s(self) -> float:
+        return self.time_limit_s if self.time_limit_s is not None else 10 * self.max_seconds + 120
+
+
+class Overrides(Record, frozen=True):
+    """What flags and variables say; None leaves the plan's word."""
+
+    models: Optional[List[str]] = None
+    backends: Optional[List[str]] = None
+    precisions: Optional[List[str]] = None
+    batch: Optional[List[int]] = None
+    threads: Optional[List[Threads]] = None
+    rounds: Optional[int] = None
+    warmup: Optional[int] = None
+    iterations: Optional[int] = None
+    max_seconds: Optional[float] = None
+    seed: Optional[int] = None
+    baseline: Optional[str] = None
+
+
+def find(name: str) -> Path:
+    """The file of a plan given by name (`demo`) or by path."""
+    for path in (Path(name), PLANS / f"{name}.toml", PLANS / name):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in PLANS.glob("*.toml"))
+    raise PlanError(f"plan: no plan {name!r}{_nearest(name, known)}; give a path, or one of {', '.join(known)}")
+
+
+def load(name: str, overrides: Overrides) -> Plan:
+    """The plan `name` with what overrules it, every value checked but those only a board or models/ can tell."""
+    path = find(name)
+    raw = toml.load(path)
+    try:
+        plan = msgspec.convert(raw, Plan)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"{path}: {_explain(str(error), raw)}") from None
+    fields = {name: value for name, value in msgspec.structs.asdict(overrides).items() if value is not None}
+    block = {name: fields.pop(name) for name in list(fields) if name in Block.__struct_fields__}
+    plan = msgspec.structs.replace(
+        plan, **fields, experiments=[msgspec.structs.replace(one, **block) for one in plan.experiments]
+    )
+    check(plan, str(path))
+    return plan
+
+
+def check(plan: Plan, where: str) -> None:
+    """Raises PlanError for the first value that cannot be, with the nearest one that can."""
+    for name, low in LEAST.items():
+        value = getattr(plan, name)
+        if value is not None and value < low:
+            raise PlanError(f"{where}: {name} is {value}; the least is {low}")
+    if not plan.experiments:
+        raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
+    if plan.baseline is not None:
+        _known("baseline", plan.baseline, backends.names(), where)
+    for block in plan.experiments:
+        _check_block(block, where)
+
+
+def _check_block(block: Block, where: str) -> None:
+    for name in Block.__struct_fields__:
+        if not getattr(block, name):
+            raise PlanError(f"{where}: {name} is empty; name at least one")
+    for backend in block.backends:
+        _known("backend", backend, backends.names(), where)
+    for precision in block.precisions:
+        _known("precision", precision, PRECISIONS, where)
+    for batch in block.batch:
+        if batch < 1:
+            raise PlanError(f"{where}: batch is {batch}; the least is 1")
+    for threads in block.threads:
+        if threads != "all" and not (isinstance(threads, int) and threads >= 1):
+            raise PlanError(f"{where}: threads is {threads!r}; give a count of at least 1, or 'all'")
+
+
+def experiments(plan: Plan, allowed_threads: int, board: str = "local") -> List[Experiment]:
+    """Every combination once, in the plan's order; `all` becomes the board's count."""
+    found: Dict[str, Experiment] = {}
+    for block in plan.experiments:
+        for model in block.models:
+            for precision in block.precisions:
+                for batch in block.batch:
+                    for threads in block.threads:
+                        for backend in block.backends:
+                            one = Experiment(
+                                build=BuildOptions(model=model, backend=backend, precision=precision, batch=batch),
+                                inference=InferenceOptions(
+                                    threads=allowed_threads if threads == "all" else int(threads),
+                                    warmup=plan.warmup,
+                                    iterations=plan.iterations,
+                                    max_seconds=float(plan.max_seconds),
+                                ),
+                                system=SystemOptions(board=board),
+                            )
+                            found.setdefault(one.slug(), one)
+    return list(found.values())
+
+
+def _known(what: str, value: str, known: Sequence[str], where: str) -> None:
+    if value not in known:
+        raise PlanError(f"{where}: unknown {what} {value!r}{_nearest(value, known)}; known: {', '.join(known)}")
+
+
+def _nearest(value: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(value, list(known), n=2, cutoff=0.5)
+    return f" (nearest: {', '.join(close)})" if close else ""
+
+
+def _explain(message: str, raw: Dict[str, Any]) -> str:
+    """msgspec's message, with the nearest field where a field is unknown."""
+    match = re.search(r"unknown field `(.+?)`(?: - at `\$(.*)`)?", message)
+    if not match:
+        return message
+    fields: Tuple[str, ...] = Block.__struct_fields__ if match.group(2) else Plan.__struct_fields__
+    return f"unknown field {match.group(1)!r}{_nearest(match.group(1), fields)}; known: {', '.join(fields)}"

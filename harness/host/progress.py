@@ -1,0 +1,92 @@
+"""What a user sees while work goes on: lines on stderr, with a moving status where stderr is a terminal."""
+
+import contextlib
+import time
+from typing import Iterator, Tuple
+
+from rich.console import Console
+
+from harness.records import Experiment, Result
+
+
+class Step:
+    """A piece of work with a note on how it ended."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def note(self, text: str) -> None:
+        self.text = text
+
+
+class CellScreen:
+    def __init__(self) -> None:
+        self.text = ""
+
+    def ended(self, result: Result) -> None:
+        if result.samples is None:
+            self.text = f"{result.status}: {result.reason}"
+            return
+        middle = sorted(result.samples.compute_ns)[len(result.samples.compute_ns) // 2]
+        self.text = f"{result.status}, median {middle / 1e6:.4g} ms"
+        if result.deviations:
+            self.text += f" ({'; '.join(result.deviations)})"
+
+
+class Progress:
+    """`quiet` shows nothing but what fails; `verbose` also what was there already."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._verbose = verbose
+        self._start = time.monotonic()
+        self._done = self._total = 0
+
+    def line(self, text: str, detail: bool = False) -> None:
+        if self._verbose or not detail:
+            self._console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def step(self, text: str) -> Iterator[Step]:
+        """Shown while it lasts; a line remains when it took a second, said something, or details are wanted."""
+        step, start = Step(), time.monotonic()
+        with self._console.status(f"{text} ...") if self._console.is_terminal else contextlib.nullcontext():
+            yield step
+        seconds = time.monotonic() - start
+        if step.text or seconds >= 1:
+            self.line(f"{text}: {step.text or 'done'} ({duration(seconds)})")
+
+    def begin(self, pending: int, planned: int) -> None:
+        self._start, self._done, self._total = time.monotonic(), planned - pending, planned
+        if pending < planned:
+            self.line(f"going on: {planned - pending} of {planned} cells have ended before")
+
+    @contextlib.contextmanager
+    def cell(self, experiment: Experiment, number: int, rounds: int, left: Tuple[float, int]) -> Iterator[CellScreen]:
+        """One cell: a status while it runs, a line when it ended. `left` is seconds, and cells only bounded."""
+        self._done += 1
+        text = f"[{self._done}/{self._total}] round {number}/{rounds} {label(experiment)}"
+        seconds, bounded = left
+        about = f"elapsed {duration(time.monotonic() - self._start)}, "
+        about += f"remaining {'at most' if bounded else 'about'} {duration(seconds)}"
+        screen = CellScreen()
+        with self._console.status(f"{text} ({about})") if self._console.is_terminal else contextlib.nullcontext():
+            yield screen
+        self.line(f"{text}: {screen.text} ({about})")
+
+
+def label(experiment: Experiment) -> str:
+    build, inference = experiment.build, experiment.inference
+    threads = f"{inference.threads} thread{'s' if inference.threads > 1 else ''}"
+    batch = f" batch {build.batch}" if build.batch > 1 else ""
+    return f"{build.model} {build.backend} {build.precision}{batch} {threads}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3:05 min`, `2:10 h`: a reader's duration."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

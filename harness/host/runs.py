@@ -1,0 +1,130 @@
+"""A run: the folder of one `make bench`, what was planned for it, and what has ended so far.
+
+Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.json`,
+`<board>/engines/<key>.json` and `<board>/<experiment>/<round>/result.json`.
+"""
+
+import secrets
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from harness import upgrades
+from harness.errors import PlanError, RecordError
+from harness.host.plan import Plan
+from harness.host.schedule import Cell
+from harness.records import SCHEMA, Engine, Experiment, Machine, Record, Reference, Result
+
+
+class Model(Record, frozen=True):
+    """What the report says of a model."""
+
+    reference: str
+    sha256: str
+    description: str
+    licence: str
+    weights: str
+    """`generated` or `trained`."""
+
+
+class Run(Record, frozen=True, tag_field="kind", tag="run"):
+    """What was planned: everything that must be the same for a run to be gone on with."""
+
+    name: str
+    created_utc: str
+    command: str
+    """What the user typed, to do it again."""
+    plan: Plan
+    plan_name: str
+    board: str
+    experiments: List[Experiment]
+    engines: Dict[str, str]
+    """Experiment slug to engine key."""
+    references: Dict[str, Reference]
+    """`<model>-b<batch>` to its reference."""
+    models: List[Model]
+    schema: int = SCHEMA
+
+
+class RunData(Record, frozen=True):
+    """A whole run in memory, for whoever reads it."""
+
+    run: Run
+    machine: Machine
+    results: List[Result]
+    engines: Dict[str, Engine]
+    """Key to engine; one that could not be built is absent."""
+
+
+def new_name(model: str, now: Optional[datetime] = None) -> str:
+    """`<UTC>-<model>-<6 hex>`: sorts by time, and two runs of one second stay apart."""
+    moment = (now or datetime.now(timezone.utc)).strftime("%Y%m%dT%H%M%SZ")
+    return f"{moment}-{model}-{secrets.token_hex(3)}"
+
+
+def names(results: Path) -> List[str]:
+    """Every run's name, newest first (by when it was created, since a run can be named by its user)."""
+    found = []
+    for path in results.glob("*/run.json"):
+        found.append((upgrades.read(path, Run).created_utc, path.parent.name))
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def find(results: Path, name: Optional[str]) -> Path:
+    """The folder of the run `name`, or of the newest."""
+    known = names(results)
+    if not known:
+        raise PlanError(f"{results}: there is no run yet; `make bench` makes one")
+    if name is None:
+        return results / known[0]
+    if name not in known:
+        raise PlanError(f"{results}: there is no run {name!r}; the newest are {', '.join(known[:3])}")
+    return results / name
+
+
+def result_path(folder: Path, experiment: Experiment, number: int) -> Path:
+    return folder / experiment.system.board / experiment.slug() / str(number) / "result.json"
+
+
+def engine_path(folder: Path, board: str, key: str) -> Path:
+    """The run's own copy of an engine's record."""
+    return folder / board / "engines" / f"{key}.json"
+
+
+def keep_crashed(path: Path) -> None:
+    """Moves an earlier result out of the way of the one that retries it; it stays beside it."""
+    if path.exists():
+        number = len(list(path.parent.glob("crashed-*.json"))) + 1
+        path.rename(path.parent / f"crashed-{number}.json")
+
+
+def cells(run: Run) -> List[Cell]:
+    return [(experiment, number) for number in range(1, run.plan.rounds + 1) for experiment in run.experiments]
+
+
+def ended(folder: Path, run: Run) -> Dict[Tuple[str, int], Result]:
+    """Results so far, by experiment slug and round; raises RecordError for one that cannot be read."""
+    found = {}
+    for experiment, number in cells(run):
+        path = result_path(folder, experiment, number)
+        if path.exists():
+            found[experiment.slug(), number] = upgrades.read(path, Result)
+    return found
+
+
+def load(folder: Path) -> RunData:
+    """All of the run in `folder`; nothing outside it is read, so a run can be copied and reported elsewhere."""
+    if not (folder / "run.json").exists():
+        raise RecordError(f"{folder} holds no run.json: it is no run")
+    run = upgrades.read(folder / "run.json", Run)
+    engines = {}
+    for key in set(run.engines.values()):
+        path = engine_path(folder, run.board, key)
+        if path.exists():
+            engines[key] = upgrades.read(path, Engine)
+    return RunData(
+        run=run,
+        machine=upgrades.read(folder / run.board / "machine.json", Machine),
+        results=list(ended(folder, run).values()),
+        engines=engines,
+    )

@@ -1,0 +1,47 @@
+"""What a plan means on this board, before anything is built or measured: machine, models, experiments, engine keys."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from harness.host import engines, machines
+from harness.host import plan as plans
+from harness.host.models.prepare import PreparedModel, prepare
+from harness.host.plan import Plan
+from harness.host.progress import Progress
+from harness.records import BuildOptions, Experiment, Ingredients, Machine
+
+REFERENCE_RUNTIME = "onnxruntime"
+
+
+class Survey(NamedTuple):
+    plan: Plan
+    machine: Machine
+    experiments: List[Experiment]
+    models: Dict[Tuple[str, int], PreparedModel]
+    """By reference and batch."""
+
+    def model(self, options: BuildOptions) -> PreparedModel:
+        return self.models[options.model, options.batch]
+
+    def ingredients(self, options: BuildOptions) -> Optional[Ingredients]:
+        """None where the backend is not available here."""
+        facts = self.machine.backends[options.backend]
+        return engines.ingredients(options, self.model(options), facts) if facts.available else None
+
+
+def experiments_on(plan: Plan, board: str, results: Path) -> Tuple[Machine, List[Experiment]]:
+    """The board's facts, and the plan's experiments with its thread count filled in."""
+    asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME}
+    machine = machines.probe(results / ".work", sorted(asked), board)
+    return machine, plans.experiments(plan, machine.allowed_threads, board)
+
+
+def survey(plan: Plan, board: str, models_dir: Path, results: Path, progress: Progress) -> Survey:
+    machine, experiments = experiments_on(plan, board, results)
+    models = {}
+    for experiment in experiments:
+        wanted = (experiment.build.model, experiment.build.batch)
+        if wanted not in models:
+            with progress.step(f"model {wanted[0]}, batch {wanted[1]}"):
+                models[wanted] = prepare(models_dir, *wanted)
+    return Survey(plan, machine, experiments, models)

@@ -1,0 +1,62 @@
+"""Floor: what the host asks of a worker, one record in and one record out; the verbs are in `worker/__main__.py`."""
+
+from typing import Dict, List
+
+from harness.records import SCHEMA, Experiment, Ingredients, Record, Reference
+
+
+class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
+    """Ask the machine and every named backend for their facts. Out: Machine."""
+
+    backends: List[str]
+    board: str = "local"
+    schema: int = SCHEMA
+
+
+class ReferenceJob(Record, frozen=True, tag_field="kind", tag="reference-job"):
+    """Make inputs from a seed and the outputs that are right for them. Out: Reference and its arrays."""
+
+    key: str
+    model: str
+    """Path of the ONNX file."""
+    model_sha256: str
+    seed: int
+    ranges: Dict[str, List[float]]
+    """Input name to [low, high) of its values."""
+    arrays: str
+    """Path to write the .npz to."""
+    schema: int = SCHEMA
+
+
+class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
+    """Turn a model into an engine's files. Out: Engine."""
+
+    ingredients: Ingredients
+    model: str
+    """Path of the ONNX file."""
+    engine_dir: str
+    """An empty folder to write into."""
+    schema: int = SCHEMA
+
+
+class Failure(Record, frozen=True, tag_field="kind", tag="failure"):
+    """The out record of a verb that could not do its job, for a reason the user can read."""
+
+    status: str
+    """`skipped` (not on this machine), `failed` (the model, the builder or its outputs) or `crashed` (no answer)."""
+    reason: str
+    schema: int = SCHEMA
+
+
+class BenchJob(Record, frozen=True, tag_field="kind", tag="bench-job"):
+    """Measure one cell. Out: Result."""
+
+    experiment: Experiment
+    round: int
+    engine_dir: str
+    ingredients: Ingredients
+    arrays: str
+    """Path of the reference's .npz."""
+    reference: Reference
+    tolerance: float
+    schema: int = SCHEMA

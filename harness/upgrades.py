@@ -1,0 +1,80 @@
+"""Floor: reads stored records of every released schema, and writes them whole or not at all.
+
+Upgrades are pure functions from the plain data of schema n to that of n + 1; a file of every released schema is kept
+under tests/records/ and must always read.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, Type, TypeVar, Union
+
+import msgspec
+
+from harness.errors import RecordError
+from harness.jobs import Failure
+from harness.records import SCHEMA, Record
+
+R = TypeVar("R", bound=Record)
+Upgrade = Callable[[Dict[str, Any]], Dict[str, Any]]
+
+STEPS: Dict[int, Upgrade] = {}
+"""Schema n to the function that makes n + 1 of it. Schema 1 is the first, so there is none yet."""
+
+
+def upgrade(raw: Dict[str, Any], steps: Dict[int, Upgrade] = STEPS, schema: int = SCHEMA) -> Dict[str, Any]:
+    """`raw` as plain data of `schema`; raises RecordError for a newer one, or one that nothing leads on from."""
+    found = raw.get("schema")
+    if not isinstance(found, int) or found < 1:
+        raise RecordError(f"has no schema number (found {found!r})")
+    if found > schema:
+        raise RecordError(f"was written by a newer harness (schema {found}, this one reads up to {schema}): update it")
+    for number in range(found, schema):
+        if number not in steps:
+            raise RecordError(f"has schema {number}, and no upgrade leads on from there")
+        raw = {**steps[number](raw), "schema": number + 1}
+    return raw
+
+
+def decode(data: bytes, kind: Type[R], where: str) -> R:
+    """The record of type `kind` in `data`; `where` names the file for the error."""
+    try:
+        raw = msgspec.json.decode(data)
+        if not isinstance(raw, dict):
+            raise RecordError("is not a record")
+        return msgspec.convert(upgrade(raw), kind)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{where} is not a valid {kind.__name__}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise RecordError(f"{where} is not JSON ({error}): move it away and run the command again") from error
+    except RecordError as error:
+        raise RecordError(f"{where} {error}") from None
+
+
+def decode_answer(data: bytes, kind: Type[R], where: str) -> Union[R, Failure]:
+    """What a worker answered: the record it was asked for, or a Failure."""
+    return decode(data, Failure, where) if b'"kind": "failure"' in data[:64] else decode(data, kind, where)
+
+
+def read(path: Path, kind: Type[R]) -> R:
+    return decode(path.read_bytes(), kind, str(path))
+
+
+def write(path: Path, record: Record) -> None:
+    """Pretty JSON at `path`, which other processes see whole or not at all."""
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

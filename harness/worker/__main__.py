@@ -1,0 +1,54 @@
+"""`python -m harness.worker VERB FOLDER`: reads FOLDER/job.json, does the verb, writes FOLDER/out.json.
+
+What a user can act on comes out as a Failure. Any other exception leaves a traceback and no out.json: the host then
+calls the cell crashed.
+"""
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Dict, Type
+
+from harness import jobs, upgrades
+from harness.errors import AccuracyError, BuildError, Unsupported
+from harness.records import Record
+
+VERBS: Dict[str, Type[Record]] = {
+    "probe": jobs.ProbeJob,
+    "reference": jobs.ReferenceJob,
+    "build": jobs.BuildJob,
+    "bench": jobs.BenchJob,
+}
+PR_SET_PDEATHSIG = 1
+
+
+def main(verb: str, folder: Path) -> None:
+    job = upgrades.read(folder / "job.json", VERBS[verb])
+    work = importlib.import_module(f"harness.worker.{verb}")
+    try:
+        out = getattr(work, verb)(job)
+    except Unsupported as error:
+        out = jobs.Failure(status="skipped", reason=str(error))
+    except (BuildError, AccuracyError) as error:
+        out = jobs.Failure(status="failed", reason=str(error))
+    upgrades.write(folder / "out.json", out)
+
+
+def die_with_parent() -> None:
+    """A host that is killed must not leave a worker measuring; prctl(2), Linux only, silently nothing elsewhere."""
+    parent = os.environ.get("HARNESS_HOST_PID")
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it died before we asked
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in VERBS:
+        sys.exit(f"usage: python -m harness.worker {{{','.join(VERBS)}}} FOLDER")
+    die_with_parent()
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,69 @@
+"""Measures one cell: load the engine, check its outputs, time it, say how it ended."""
+
+import resource
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Dict
+
+from harness import backends, upgrades
+from harness.errors import AccuracyError, BuildError, Unsupported
+from harness.jobs import BenchJob
+from harness.records import Accuracy, Engine, Result
+from harness.worker import accuracy, arrays
+from harness.worker.measure import measure_latency
+
+
+def bench(job: BenchJob) -> Result:
+    start, started_utc = time.perf_counter_ns(), datetime.now(timezone.utc).isoformat(timespec="seconds")
+    found: Dict[str, Any] = {}
+    try:
+        _measure(job, found)
+        found["status"] = "ok"
+    except Unsupported as error:
+        found.update(status="skipped", reason=str(error))
+    except (BuildError, AccuracyError) as error:
+        found.update(status="failed", reason=str(error))
+    return Result(
+        experiment=job.experiment,
+        round=job.round,
+        started_utc=started_utc,
+        elapsed_s=round((time.perf_counter_ns() - start) / 1e9, 3),
+        engine=job.ingredients.key(),
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        **found,
+    )
+
+
+def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
+    """Fills `found` as far as it gets, so that a failed cell still shows what was known."""
+    inference = job.experiment.inference
+    backend = backends.get(job.experiment.build.backend)
+    engine = _checked_engine(job, backend)
+    found["variant"] = engine.variant
+    inputs, expected = arrays.load(Path(job.arrays), job.reference.arrays_sha256)
+    start = time.perf_counter_ns()
+    with backend.load(Path(job.engine_dir), inference) as runner:
+        found["load_s"] = round((time.perf_counter_ns() - start) / 1e9, 3)
+        if backend.computes:
+            runner.set_inputs(inputs)
+            runner.enqueue()
+            runner.synchronize()
+            rows = accuracy.compare(runner.get_outputs(), expected)
+            found["accuracy"] = Accuracy(reference=job.reference.key, tolerance=job.tolerance, outputs=rows)
+            accuracy.check(rows, job.tolerance)
+        latency = measure_latency(runner, inputs, inference)
+    found.update(samples=latency.samples, warmup_done=latency.warmup_done, deviations=latency.deviations)
+
+
+def _checked_engine(job: BenchJob, backend: backends.Backend) -> Engine:
+    """The engine's record, if the engine was made of what is asked for and of what runs here."""
+    engine = upgrades.read(Path(job.engine_dir) / "engine.json", Engine)
+    difference = engine.ingredients.difference(job.ingredients)
+    if difference:
+        raise BuildError(f"engine {engine.key} was made of other ingredients ({difference}); build it again")
+    here = (backend.version(), backend.architecture())
+    made = (engine.ingredients.version, engine.ingredients.architecture)
+    if here != made:
+        raise BuildError(f"engine {engine.key} was made by {made}, here runs {here}; build it again")
+    return engine

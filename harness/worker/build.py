@@ -1,0 +1,34 @@
+"""Turns a model into an engine."""
+
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness import backends, upgrades
+from harness.errors import Unsupported
+from harness.jobs import BuildJob
+from harness.records import Engine
+
+
+def build(job: BuildJob) -> Engine:
+    """Writes the engine's files and its record; raises Unsupported or BuildError."""
+    options, folder = job.ingredients.build, Path(job.engine_dir)
+    backend = backends.get(options.backend)
+    if options.precision not in backend.precisions:
+        offered = ", ".join(sorted(backend.precisions))
+        raise Unsupported(f"{options.backend} builds {offered} here, not {options.precision}")
+    backend.version()  # raises where the runtime is missing; importing it is not build time
+    start = time.perf_counter_ns()
+    backend.build(Path(job.model), options, folder)
+    seconds = (time.perf_counter_ns() - start) / 1e9
+    engine = Engine(
+        key=job.ingredients.key(),
+        ingredients=job.ingredients,
+        variant=backend.variant(options),
+        computes=backend.computes,
+        build_seconds=round(seconds, 3),
+        files={path.name: path.stat().st_size for path in sorted(folder.iterdir())},
+        built_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    upgrades.write(folder / "engine.json", engine)
+    return engine

@@ -1,0 +1,172 @@
+"""The local launcher with real processes: answers, failures, signals, time limits, orphans, and what memory did."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.host.launch import memory_kills
+from harness.host.launch.ask import ask, ask_with
+from harness.host.launch.exit import Exit
+from harness.host.launch.local import ROOT, LocalLauncher
+from harness.jobs import BuildJob, Failure, ProbeJob, ReferenceJob
+from harness.records import BuildOptions, Engine, Ingredients, Machine, Reference
+
+PROBE = ProbeJob(backends=["null"])
+
+
+def build_job(tmp_path: Path, model: Path, backend: str = "onnxruntime", precision: str = "fp32") -> BuildJob:
+    options = BuildOptions(model="tiny", backend=backend, precision=precision)
+    (tmp_path / "engine").mkdir(exist_ok=True)
+    made_of = Ingredients(build=options, model_sha256="0" * 64, version="1", architecture="x")
+    return BuildJob(ingredients=made_of, model=str(model), engine_dir=str(tmp_path / "engine"))
+
+
+def test_a_worker_answers_and_its_folder_goes(tmp_path: Path) -> None:
+    machine, _ = ask(tmp_path / "work", "probe", PROBE, Machine, 60)
+    assert isinstance(machine, Machine)
+    assert machine.backends["null"].available
+    assert machine.allowed_threads >= 1
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_what_a_user_can_act_on_is_a_failure(tmp_path: Path, tiny_model: Path) -> None:
+    answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, tiny_model, precision="int8"), Engine, 60)
+    assert answer == Failure(status="skipped", reason="onnxruntime builds fp32 here, not int8")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, broken), Engine, 60)
+    assert isinstance(answer, Failure)
+    assert answer.status == "failed"
+    assert "broken.onnx" in answer.reason
+
+
+def test_a_bug_is_a_crash_with_its_last_line_and_no_path_of_this_machine(tmp_path: Path) -> None:
+    job = ReferenceJob(
+        key="k", model=str(tmp_path / "none.onnx"), model_sha256="x", seed=0, ranges={}, arrays="/proc/none"
+    )
+    answer, log = ask(tmp_path / "work", "probe", job, Reference, 60)  # the wrong record for this verb
+    assert isinstance(answer, Failure)
+    assert answer.status == "crashed"
+    assert "ended with status 1" in answer.reason
+    assert "RecordError" in answer.reason
+    assert str(ROOT) not in log
+    assert str(Path.home()) not in log
+
+
+def stop_when_started(launcher: LocalLauncher, number: int) -> threading.Thread:
+    """Sends a signal to the launcher's worker as soon as there is one."""
+
+    def wait_and_send() -> None:
+        while launcher.pid is None:
+            time.sleep(0.01)
+        os.kill(launcher.pid, number)
+
+    thread = threading.Thread(target=wait_and_send)
+    thread.start()
+    return thread
+
+
+def test_a_killed_worker_is_a_crash_by_signal_and_not_called_out_of_memory(tmp_path: Path) -> None:
+    with LocalLauncher(tmp_path) as launcher:
+        thread = stop_when_started(launcher, signal.SIGKILL)
+        answer, _ = ask_with(launcher, "probe", PROBE, Machine, 60)
+        thread.join()
+    assert isinstance(answer, Failure)
+    assert answer.status == "crashed"
+    assert answer.reason.startswith("ended by signal 9 (SIGKILL)")
+    assert "memory" not in answer.reason
+
+
+def test_a_hanging_worker_is_ended_at_its_limit(tmp_path: Path) -> None:
+    with LocalLauncher(tmp_path) as launcher:
+        thread = stop_when_started(launcher, signal.SIGSTOP)
+        start = time.monotonic()
+        answer, _ = ask_with(launcher, "probe", PROBE, Machine, 1.0)
+        thread.join()
+        assert time.monotonic() - start < 30
+        assert isinstance(answer, Failure)
+        assert answer.status == "crashed"
+        assert answer.reason.startswith("no answer within the time limit of 1 s")
+        assert launcher.pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(launcher.pid, 0)
+
+
+def test_a_worker_does_not_outlive_a_host_that_is_killed(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import threading, time
+        from pathlib import Path
+        from harness.host.launch.local import LocalLauncher
+        from harness.jobs import ProbeJob
+        launcher = LocalLauncher(Path({str(tmp_path)!r}))
+        def tell():
+            while launcher.pid is None:
+                time.sleep(0.01)
+            time.sleep(0.3)
+            print(launcher.pid, flush=True)
+        threading.Thread(target=tell).start()
+        launcher.run("probe", ProbeJob(backends=["onnxruntime"] * 100_000), 60)  # minutes of work
+        """
+    )
+    host = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert host.stdout is not None
+    worker = int(host.stdout.readline())
+    os.kill(worker, 0)  # it is alive
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    for _ in range(100):
+        state = Path(f"/proc/{worker}/stat")
+        if not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail(f"worker {worker} outlived its host")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-11, "signal 11 (SIGSEGV)"), (137, "status 137 (SIGKILL)"), (1, "status 1"), (250, "status 250 (unknown)")],
+)
+def test_an_exit_in_words(code: int, words: str) -> None:
+    reason = Exit(code, False, 60, "", "first\nlast words\n\n").reason()
+    assert words in reason
+    assert reason.endswith("last line: last words")
+    assert "memory" not in reason
+
+
+def tree(root: Path, cgroup: int, system: int, version: int = 2) -> None:
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/vmstat").write_text(f"nr_free_pages 12\noom_kill {system}\n")
+    if version == 2:
+        (root / "proc/self/cgroup").write_text("0::/job\n")
+        folder, name = root / "sys/fs/cgroup/job", "memory.events"
+    else:
+        (root / "proc/self/cgroup").write_text("7:memory:/job\n3:cpu,cpuacct:/job\n")
+        folder, name = root / "sys/fs/cgroup/memory/job", "memory.oom_control"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"oom 3\noom_kill {cgroup}\n")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_out_of_memory_takes_the_kernels_word(tmp_path: Path, version: int) -> None:
+    tree(tmp_path, 1, 5, version)
+    before = memory_kills.count(tmp_path)
+    assert memory_kills.said_since(before, tmp_path) == ""
+    tree(tmp_path, 2, 6, version)
+    assert "this process's cgroup" in memory_kills.said_since(before, tmp_path)
+    tree(tmp_path, 1, 6, version)
+    assert "the whole system" in memory_kills.said_since(before, tmp_path)
+
+
+def test_no_counter_says_nothing(tmp_path: Path) -> None:
+    assert memory_kills.said_since(memory_kills.count(tmp_path), tmp_path) == ""
