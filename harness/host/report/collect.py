@@ -1,0 +1,91 @@
+"""From a run's records to its rows: one per experiment, with everything a table needs of it."""
+
+from typing import Dict, List, NamedTuple, Optional
+
+from harness.host.runs import RunData
+from harness.host.stats.summary import Summary, median, summarize
+from harness.records import Accuracy, Engine, Experiment, Result
+
+
+class Parts(NamedTuple):
+    """Medians of the steps of an iteration, in nanoseconds."""
+
+    h2d_ns: float
+    enqueue_ns: float
+    compute_ns: float
+    d2h_ns: float
+    total_ns: float
+
+
+class Row(NamedTuple):
+    experiment: Experiment
+    variant: str
+    results: List[Result]
+    """In the order of rounds, whatever their status."""
+    compute_ns: List[int]
+    """All rounds' samples, pooled; empty where no cell is ok."""
+    medians_ns: Dict[int, float]
+    """Median compute by round."""
+    engine: Optional[Engine]
+    accuracy: Optional[Accuracy]
+    """Of the first round that has one: the engine and the inputs are the same in all."""
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.compute_ns)
+
+    @property
+    def computes(self) -> bool:
+        return self.engine.computes if self.engine is not None else True
+
+    @property
+    def summary(self) -> Summary:
+        return summarize(self.compute_ns)
+
+    @property
+    def parts(self) -> Parts:
+        samples = [result.samples for result in self.results if result.samples is not None]
+        return Parts(
+            h2d_ns=median([one for each in samples for one in each.h2d_ns]),
+            enqueue_ns=median([one for each in samples for one in each.enqueue_ns]),
+            compute_ns=median(self.compute_ns),
+            d2h_ns=median([one for each in samples for one in each.d2h_ns]),
+            total_ns=median([one for each in samples for one in each.total_ns()]),
+        )
+
+    @property
+    def deviations(self) -> List[str]:
+        """Each kind of shortfall once, as the worst round has it."""
+        found: Dict[str, str] = {}
+        for result in self.results:
+            for text in result.deviations:
+                kind = " ".join(text.split()[2:])
+                if kind not in found or int(text.split()[0]) < int(found[kind].split()[0]):
+                    found[kind] = text
+        return list(found.values())
+
+
+def rows(data: RunData) -> List[Row]:
+    """In the plan's order, but what belongs to one model and batch together."""
+    by_slug: Dict[str, List[Result]] = {}
+    for result in data.results:
+        by_slug.setdefault(result.experiment.slug(), []).append(result)
+    models = list(dict.fromkeys(experiment.build.model for experiment in data.run.experiments))
+    ordered = sorted(data.run.experiments, key=lambda one: (models.index(one.build.model), one.build.batch))
+    return [_row(data, experiment, by_slug.get(experiment.slug(), [])) for experiment in ordered]
+
+
+def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
+    results = sorted(results, key=lambda result: result.round)
+    engine = data.engines.get(data.run.engines.get(experiment.slug(), ""))
+    measured = {result.round: result.samples.compute_ns for result in results if result.samples is not None}
+    variants = [result.variant for result in results if result.variant] + ([engine.variant] if engine else [])
+    return Row(
+        experiment=experiment,
+        variant=variants[0] if variants else "",
+        results=results,
+        compute_ns=[one for each in measured.values() for one in each],
+        medians_ns={number: median(samples) for number, samples in measured.items()},
+        engine=engine,
+        accuracy=next((result.accuracy for result in results if result.accuracy is not None), None),
+    )

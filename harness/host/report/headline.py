@@ -1,0 +1,69 @@
+"""The answer in one sentence, and what a reader must know with it."""
+
+from typing import List, Sequence
+
+from harness.host.report import wording
+from harness.host.report.collect import Row
+from harness.host.report.compare import Comparison
+
+
+def sentences(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> List[str]:
+    """One per comparison, the first is the headline; or one that says why there is none."""
+    if comparisons:
+        return [sentence(one) for one in comparisons]
+    return [nothing(rows)]
+
+
+def sentence(one: Comparison) -> str:
+    """`TVM untuned takes 22.6 times the time of ONNX Runtime (baseline, 2 threads), 95 % interval ...; yolov5n 320`."""
+    experiment = one.row.experiment
+    ours = wording.short(experiment, one.row.variant)
+    theirs = wording.short(one.baseline.experiment, one.baseline.variant)
+    if one.of == "threads":
+        ours += f" with {wording.threads(experiment.inference.threads)}"
+        theirs += f" with {wording.threads(one.baseline.experiment.inference.threads)}"
+    else:
+        theirs += f" (baseline, {wording.threads(experiment.inference.threads)})"
+    tail = f"; {wording.setting(experiment)}"
+    if one.of == "threads":
+        tail += " (threads are compared here, not backends)"
+    return f"{_claim(ours, theirs, one)}{tail}{_badge(one)}"
+
+
+def _claim(ours: str, theirs: str, one: Comparison) -> str:
+    value = one.ratio
+    if value.low is None or value.high is None:
+        rounds = "1 round" if value.rounds == 1 else f"{value.rounds} rounds"
+        return f"{ours} takes about {wording.times(value.value)} times the time of {theirs}, {rounds} only: no verdict"
+    interval = f"95 % interval {wording.times(value.low)} to {wording.times(value.high)}"
+    if value.verdict == "not distinguishable":
+        return f"{ours} is not distinguishable from {theirs}: ratio {wording.times(value.value)}, {interval}"
+    percent = ""
+    if 0.5 <= value.value <= 1.5:
+        percent = f" ({abs(value.value - 1) * 100:.1f} % {'more' if value.value > 1 else 'less'})"
+    return f"{ours} takes {wording.times(value.value)} times the time of {theirs}{percent}, {interval}"
+
+
+def _badge(one: Comparison) -> str:
+    """What fell short, in the headline too: a shortened cell is not what the contract promised."""
+    short = []
+    for row in (one.row, one.baseline):
+        if row.deviations:
+            short.append(wording.short(row.experiment, row.variant))
+    return f" [shortened by its time budget: {' and '.join(dict.fromkeys(short))}]" if short else ""
+
+
+def nothing(rows: Sequence[Row]) -> str:
+    """Why there is nothing to compare."""
+    measured = [row for row in rows if row.ok and row.computes]
+    if not measured:
+        reasons = list(dict.fromkeys(result.reason for row in rows for result in row.results if result.reason))
+        return f"Nothing to compare: no backend was measured{f' ({reasons[0]})' if reasons else ''}"
+    names = list(dict.fromkeys(wording.short(row.experiment, row.variant) for row in measured))
+    missing = [
+        f"{wording.backend(row.experiment.build.backend)}: {row.results[0].reason}"
+        for row in rows
+        if row.results and not row.ok and row.results[0].reason
+    ]
+    why = f" ({'; '.join(dict.fromkeys(missing))})" if missing else ""
+    return f"Nothing to compare: only {' and '.join(names)} was measured, with one setting each{why}"

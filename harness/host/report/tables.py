@@ -1,0 +1,201 @@
+"""The report's tables: functions from rows to cells, and the one that aligns cells so that a terminal can show them."""
+
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+from harness.host.report import wording
+from harness.host.report.collect import Row
+from harness.host.report.compare import Comparison
+from harness.host.stats import percentiles
+from harness.records import OutputAccuracy, Result
+
+
+class Table(NamedTuple):
+    headers: Sequence[str]
+    """A header that ends in `:` has its column set flush right (and loses the colon)."""
+    rows: Sequence[Sequence[str]]
+
+
+def markdown(table: Table) -> str:
+    """Aligned, with pipes and line breaks inside cells made harmless."""
+    headers = [header.rstrip(":") for header in table.headers]
+    right = [header.endswith(":") for header in table.headers]
+    cells = [[_escaped(cell) for cell in row] for row in table.rows]
+    widths = [max(3, *(len(row[column]) for row in [headers, *cells])) for column in range(len(headers))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right)]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * (width - 1) + ":") if flush else "-" * width for width, flush in zip(widths, right)]
+    return "\n".join([line(headers), line(rule), *(line(row) for row in cells)])
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+class Footnotes:
+    """Badges: a text gets a number when it is first used, and is explained beneath."""
+
+    def __init__(self) -> None:
+        self._numbers: Dict[str, int] = {}
+
+    def mark(self, texts: Sequence[str]) -> str:
+        return " ".join(f"[{self._numbers.setdefault(text, len(self._numbers) + 1)}]" for text in texts)
+
+    def lines(self) -> List[str]:
+        return [f"[{number}] {text}" for text, number in self._numbers.items()]
+
+
+def name(row: Row) -> str:
+    return wording.long(row.experiment, row.variant)
+
+
+def rounds_ok(row: Row, planned: int) -> str:
+    return f"{len(row.medians_ns)}/{planned}"
+
+
+def latency(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
+    headers = ["model", "engine", "threads:", "mean:", "std:", "min:", "median:", "max:", "P95:", "P99:", "FPS:", "n:"]
+    lines = []
+    for row in rows:
+        if not row.ok:
+            continue
+        found, build = row.summary, row.experiment.build
+        values = (found.mean_ns, found.std_ns, found.min_ns, found.median_ns, found.max_ns, found.p95_ns, found.p99_ns)
+        lines.append(
+            [
+                wording.setting(row.experiment),
+                name(row),
+                str(row.experiment.inference.threads),
+                *(wording.milliseconds(value) for value in values),
+                f"{found.fps(build.batch):.1f}" if row.computes else "-",
+                str(found.n),
+                rounds_ok(row, planned),
+                notes.mark(row.deviations + ([NOTHING_COMPUTED] if not row.computes else [])),
+            ]
+        )
+    return Table([*headers, "rounds:", "notes"], lines)
+
+
+NOTHING_COMPUTED = "computes nothing: this is what the harness itself adds to every row"
+
+
+def percentile_bounds(rows: Sequence[Row]) -> Table:
+    lines = []
+    for row in rows:
+        if not (row.ok and row.computes):
+            continue
+        cells = []
+        for percentile in (50, 95, 99):
+            low, high = percentiles.bound(row.compute_ns, percentile)
+            missing = f"no bound: n = {len(row.compute_ns)}, {percentiles.needed(percentile)} would do"
+            cells.append(f"{wording.milliseconds(low)} to {wording.milliseconds(high) if high else missing}")
+        threads = str(row.experiment.inference.threads)
+        lines.append([wording.setting(row.experiment), name(row), threads, *cells])
+    return Table(["model", "engine", "threads:", "median", "P95", "P99"], lines)
+
+
+def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
+    lines = []
+    for one in comparisons:
+        value, row = one.ratio, one.row
+        interval = "none"
+        if value.low is not None and value.high is not None:
+            interval = f"{wording.times(value.low)} to {wording.times(value.high)}"
+        badges = list(dict.fromkeys(row.deviations + one.baseline.deviations))
+        if value.dropped:
+            badges.append(f"{value.dropped} round(s) dropped: only one of the two cells ended ok")
+        lines.append(
+            [
+                wording.setting(row.experiment),
+                f"{name(row)}, {wording.threads(row.experiment.inference.threads)}",
+                f"{name(one.baseline)}, {wording.threads(one.baseline.experiment.inference.threads)}",
+                wording.times(value.value),
+                interval,
+                wording.times(1 / value.value),
+                f"{wording.times(min(value.per_round))} to {wording.times(max(value.per_round))}",
+                str(value.rounds),
+                value.verdict,
+                notes.mark(badges),
+            ]
+        )
+    headers = ["model", "engine", "baseline", "time ratio:", "95 % interval", "speed-up:", "rounds' ratios", "rounds:"]
+    return Table([*headers, "verdict", "notes"], lines)
+
+
+def steps(rows: Sequence[Row]) -> Table:
+    lines = []
+    for row in rows:
+        if row.ok:
+            parts = row.parts
+            values = (parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns, parts.total_ns)
+            lines.append(
+                [
+                    wording.setting(row.experiment),
+                    name(row),
+                    str(row.experiment.inference.threads),
+                    *(wording.milliseconds(value) for value in values),
+                ]
+            )
+    return Table(["model", "engine", "threads:", "h2d:", "enqueue:", "compute:", "d2h:", "total:"], lines)
+
+
+def accuracy(rows: Sequence[Row]) -> Table:
+    """Every output of every engine, once: threads do not change what an engine computes by design."""
+    lines = []
+    for row in rows:
+        if row.accuracy is None:
+            continue
+        for one in row.accuracy.outputs:
+            lines.append(
+                [
+                    wording.setting(row.experiment),
+                    name(row),
+                    str(row.experiment.inference.threads),
+                    one.output,
+                    *_errors(one),
+                    f"{row.accuracy.tolerance:g}",
+                    "within" if one.relative_rms <= row.accuracy.tolerance else "beyond",
+                ]
+            )
+    headers = ["model", "engine", "threads:", "output", "max abs:", "relative RMS:", "cosine:", "allowed:", "verdict"]
+    return Table(headers, lines)
+
+
+def _errors(one: OutputAccuracy) -> Tuple[str, str, str]:
+    return f"{one.max_abs:.2e}", f"{one.relative_rms:.2e}", f"{one.cosine:.9f}"
+
+
+def engines(rows: Sequence[Row]) -> Table:
+    lines: List[List[str]] = []
+    for row in rows:
+        if row.engine is not None and all(row.engine.key != line[3] for line in lines):
+            engine = row.engine
+            lines.append(
+                [
+                    wording.setting(row.experiment),
+                    name(row),
+                    engine.ingredients.version,
+                    engine.key,
+                    f"{engine.build_seconds:.2f}",
+                    wording.megabytes(sum(engine.files.values())),
+                    engine.ingredients.architecture,
+                ]
+            )
+    return Table(["model", "engine", "version", "key", "build s:", "size:", "built for"], lines)
+
+
+def shortfalls(rows: Sequence[Row]) -> Table:
+    """Cells that are not ok, those of one experiment with one reason together."""
+    lines = []
+    for row in rows:
+        groups: Dict[Tuple[str, str], List[Result]] = {}
+        for result in row.results:
+            if result.status != "ok":
+                groups.setdefault((result.status, result.reason), []).append(result)
+        for (status, reason), results in groups.items():
+            numbers = ", ".join(str(result.round) for result in results)
+            threads = str(row.experiment.inference.threads)
+            lines.append([wording.setting(row.experiment), name(row), threads, status, numbers, reason])
+    return Table(["model", "engine", "threads:", "status", "rounds", "reason"], lines)

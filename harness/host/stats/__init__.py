@@ -1,0 +1,1 @@
+"""What samples say: pure functions from nanoseconds to figures, each with its formula and source."""
