@@ -4,6 +4,7 @@ HarnessError
 ├── PlanError        the user must change a plan, a variable or a flag          exit 2
 ├── ModelError       the user must mend or fetch a model file                   exit 2
 ├── RecordError      a stored file cannot be read: its writer or reader is old  exit 2
+├── StorageError     the disk is full, read-only or not ours to write to        exit 2
 ├── Unsupported      nobody: this machine cannot do it, the cell is *skipped*
 ├── BuildError       whoever owns the model or the backend: the cell is *failed*
 ├── AccuracyError    the same, outputs are wrong: the cell is *failed*
@@ -11,6 +12,13 @@ HarnessError
 
 Anything else is a bug and shows its traceback.
 """
+
+import errno
+
+STORAGE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)
+"""What the system says when the disk is the reason."""
+STORAGE_STATUS = 74
+"""Exit status of a worker that could not write, as sysexits.h numbers it."""
 
 
 class HarnessError(Exception):
@@ -29,6 +37,18 @@ class ModelError(HarnessError):
 
 class RecordError(HarnessError):
     exit_code = 2
+
+
+class StorageError(HarnessError):
+    exit_code = 2
+
+    @classmethod
+    def of(cls, error: OSError, where: object = None) -> "StorageError":
+        """In words, with the file that the system named."""
+        place = where or error.filename or "the results folder"
+        return cls(
+            f"{place}: {error.strerror}; what had ended is kept. Make room or mend it, then run the command again"
+        )
 
 
 class Unsupported(HarnessError):

@@ -99,6 +99,9 @@ class Engine(Record, frozen=True, tag_field="kind", tag="engine"):
     """How the backend built it, in its words: `untuned, znver3`; empty where there is one way only."""
     computes: bool
     """False for an engine that has no outputs to compare (the null backend)."""
+    executed: Dict[str, int]
+    """Number of layers by the precision they really compute in, read from the optimised graph; empty if unknown."""
+    precision_note: str
     build_seconds: float
     files: Dict[str, int]
     """Name to size in bytes."""

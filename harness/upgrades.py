@@ -1,5 +1,6 @@
 """Floor: reads stored records of every released schema, and writes them whole or not at all.
 
+Each file carries the hash of its own content, so that one edited by hand is told from one that was cut short.
 Upgrades are pure functions from the plain data of schema n to that of n + 1; a file of every released schema is kept
 under tests/records/ and must always read.
 """
@@ -13,11 +14,12 @@ import msgspec
 
 from harness.errors import RecordError
 from harness.jobs import Failure
-from harness.records import SCHEMA, Record
+from harness.records import SCHEMA, Record, digest
 
 R = TypeVar("R", bound=Record)
 Upgrade = Callable[[Dict[str, Any]], Dict[str, Any]]
 
+CONTENT = "content_sha256"
 STEPS: Dict[int, Upgrade] = {}
 """Schema n to the function that makes n + 1 of it. Schema 1 is the first, so there is none yet."""
 
@@ -36,12 +38,22 @@ def upgrade(raw: Dict[str, Any], steps: Dict[int, Upgrade] = STEPS, schema: int 
     return raw
 
 
+def check_content(raw: Dict[str, Any]) -> None:
+    """Takes the content hash out of `raw`; raises RecordError where it is not that of the rest."""
+    stated = raw.pop(CONTENT, None)
+    newer = isinstance(raw.get("schema"), int) and raw["schema"] > SCHEMA
+    if stated != digest(raw, 64) and not newer:  # a newer harness may hash in another way
+        what = "has no content hash" if stated is None else "was changed after it was written: its content hash differs"
+        raise RecordError(f"{what}; no figure in it can be trusted. Move it away and run the command again")
+
+
 def decode(data: bytes, kind: Type[R], where: str) -> R:
     """The record of type `kind` in `data`; `where` names the file for the error."""
     try:
         raw = msgspec.json.decode(data)
         if not isinstance(raw, dict):
             raise RecordError("is not a record")
+        check_content(raw)
         return msgspec.convert(upgrade(raw), kind)
     except msgspec.ValidationError as error:
         raise RecordError(f"{where} is not a valid {kind.__name__}: {error}") from error
@@ -60,9 +72,15 @@ def read(path: Path, kind: Type[R]) -> R:
     return decode(path.read_bytes(), kind, str(path))
 
 
+def encode(record: Record) -> bytes:
+    """The file of a record: indented JSON, the content hash last."""
+    raw = {**msgspec.to_builtins(record), CONTENT: digest(record, 64)}
+    return msgspec.json.format(msgspec.json.encode(raw), indent=1) + b"\n"
+
+
 def write(path: Path, record: Record) -> None:
     """Pretty JSON at `path`, which other processes see whole or not at all."""
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    write_bytes(path, encode(record))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

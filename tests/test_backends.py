@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy
+import onnx
 import pytest
 
 from harness import backends
+from harness.backends import _layers
 from harness.errors import BuildError, Unsupported
 from harness.jobs import ReferenceJob
 from harness.records import BuildOptions, InferenceOptions
@@ -60,6 +62,36 @@ def test_builds_loads_and_agrees_with_the_reference(backend, tiny_model: Path, f
             buffers = held
         timer = runner.device_timer()
         assert timer is None or hasattr(timer, "elapsed_ns")
+
+
+def test_fp16_stays_near_and_says_what_it_computes_in(backend, tiny_model: Path, feed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    name, one = backend
+    if not one.computes:
+        pytest.skip("this backend computes nothing")
+    inputs, expected = feed
+    assert "fp16" in one.precisions
+    built = one.build(tiny_model, BuildOptions(model="tiny", backend=name, precision="fp16"), tmp_path)
+    assert sum(built.executed.values()) == 1, "the tiny net has one convolution"
+    if set(built.executed) != {"fp16"}:
+        assert "cast" in built.note
+    with one.load(tmp_path, InferenceOptions(threads=1)) as runner:
+        runner.set_inputs(inputs)
+        runner.enqueue()
+        runner.synchronize()
+        rows = accuracy.compare(runner.get_outputs(), expected)
+    accuracy.check(rows, 1e-2)
+    assert max(row.relative_rms for row in rows) > 1e-6, "that would be fp32"
+
+
+def test_layers_are_counted_by_what_they_read(tiny_model: Path) -> None:
+    model = onnx.load(str(tiny_model))
+    assert _layers.precisions(model) == {"fp32": 1}
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0]).astype(numpy.float16)
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "weights"))
+    assert _layers.precisions(model) == {"fp16": 1}
+    model.graph.initializer[0].name = "half"
+    model.graph.node.insert(0, onnx.helper.make_node("Cast", ["half"], ["weights"], to=1))
+    assert _layers.precisions(model) == {"fp32": 1}, "fp16 weights behind a cast are computed in fp32"
 
 
 def test_a_broken_model_is_a_build_error_that_names_it(backend, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -21,6 +21,7 @@ from harness.records import (
     Machine,
     Reference,
     Result,
+    digest,
 )
 
 STORED = Path(__file__).parent / "records"
@@ -74,6 +75,7 @@ def test_every_schema_has_its_files() -> None:
 )
 def test_what_is_wrong_is_refused_by_name(change: dict, message: str) -> None:
     raw = {**json.loads(msgspec.json.encode(result())), **change}
+    raw["content_sha256"] = digest(raw, 64)
     with pytest.raises(RecordError, match=message) as caught:
         upgrades.decode(json.dumps(raw).encode(), Result, "somewhere/result.json")
     assert "somewhere/result.json" in str(caught.value)
@@ -82,6 +84,18 @@ def test_what_is_wrong_is_refused_by_name(change: dict, message: str) -> None:
 def test_a_torn_file_is_refused_with_what_to_do() -> None:
     with pytest.raises(RecordError, match=r"torn.json is not JSON .*move it away"):
         upgrades.decode(msgspec.json.encode(result())[:100], Result, "torn.json")
+
+
+def test_a_file_edited_by_hand_is_told_from_a_torn_one_and_a_newer_one() -> None:
+    data = upgrades.encode(result())
+    with pytest.raises(RecordError, match="was changed after it was written"):
+        upgrades.decode(data.replace(b"5,", b"4,", 1), Result, "result.json")
+    with pytest.raises(RecordError, match="is not JSON"):
+        upgrades.decode(data[:-20], Result, "result.json")
+    with pytest.raises(RecordError, match="newer harness"):
+        upgrades.decode(data.replace(b'"schema": 1', b'"schema": 2'), Result, "result.json")
+    with pytest.raises(RecordError, match="has no content hash"):
+        upgrades.decode(data.replace(b"content_sha256", b"content"), Result, "result.json")
 
 
 @pytest.mark.parametrize("change", [{"h2d_ns": [1]}, {"d2h_ns": [1, -1]}, {"device_ns": [1, 2, 3]}])
@@ -114,10 +128,8 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
 def test_an_answer_is_the_record_or_a_failure() -> None:
     failure = Failure(status="failed", reason="no such operator")
-    data = msgspec.json.format(msgspec.json.encode(failure))
-    assert upgrades.decode_answer(data, Result, "answer") == failure
-    data = msgspec.json.format(msgspec.json.encode(result()))
-    assert upgrades.decode_answer(data, Result, "answer") == result()
+    assert upgrades.decode_answer(upgrades.encode(failure), Result, "answer") == failure
+    assert upgrades.decode_answer(upgrades.encode(result()), Result, "answer") == result()
 
 
 def test_every_ingredient_moves_the_key_and_is_named() -> None:

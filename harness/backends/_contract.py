@@ -5,7 +5,7 @@ No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those
 
 import abc
 from pathlib import Path
-from typing import Dict, FrozenSet, Optional
+from typing import Dict, FrozenSet, NamedTuple, Optional
 
 import numpy
 
@@ -13,6 +13,15 @@ from harness.records import BuildOptions, InferenceOptions
 
 Feed = Dict[str, numpy.ndarray]
 """Arrays by tensor name."""
+
+
+class Built(NamedTuple):
+    """What a build knows of its engine beside the files."""
+
+    executed: Dict[str, int]
+    """Number of layers (convolutions, matrix products) by the precision they really compute in; empty if unknown."""
+    note: str = ""
+    """What a reader must know of that precision."""
 
 
 class Timer(abc.ABC):
@@ -84,7 +93,7 @@ class Backend(abc.ABC):
         return ""
 
     @abc.abstractmethod
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> None:
+    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
         """Writes an engine's files into the empty `engine_dir`; may take minutes.
 
         Raises BuildError (the model or the options cannot be built) or Unsupported (not on this machine).

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 
 from harness.backends import _contract
-from harness.backends._contract import Feed
+from harness.backends._contract import Built, Feed
 from harness.records import BuildOptions, InferenceOptions
 
 
@@ -37,8 +37,9 @@ class Backend(_contract.Backend):
     def architecture(self) -> str:
         return "any"
 
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> None:
+    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
         (engine_dir / "nothing.json").write_text(json.dumps({"engine": "none: nothing is computed"}))
+        return Built(executed={})
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
         return Runner()

@@ -13,12 +13,15 @@ import numpy
 
 from harness import cpu
 from harness.backends import _contract
-from harness.backends._contract import Feed
+from harness.backends._contract import Built, Feed
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions, InferenceOptions
 
+LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
+PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "int8"}
 LIBRARY = "model.so"
 TENSORS = "tensors.json"
+EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
 LINKERS = ("g++", "clang++", "c++")
 
 
@@ -58,7 +61,7 @@ class Runner(_contract.Runner):
 
 
 class Backend(_contract.Backend):
-    precisions = frozenset({"fp32"})
+    precisions = frozenset({"fp32", "fp16"})
 
     def version(self) -> str:
         if importlib.util.find_spec("tvm") is None:
@@ -77,11 +80,12 @@ class Backend(_contract.Backend):
     def variant(self, options: BuildOptions) -> str:
         return f"untuned, {options.target or self._cpu()}"
 
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> None:
+    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
         if not any(shutil.which(name) for name in LINKERS):
             raise Unsupported(f"TVM needs a C++ linker ({', '.join(LINKERS)}), none is on the PATH: install g++")
         import onnx
         import tvm
+        from tvm import relax
         from tvm.relax.frontend.onnx import from_onnx
 
         target: Dict[str, Any] = {"kind": "llvm", "mcpu": options.target or self._cpu()}
@@ -89,12 +93,17 @@ class Backend(_contract.Backend):
             target["mattr"] = self._missing()
         try:
             graph = onnx.load(str(model))
-            library = tvm.compile(from_onnx(graph), target=tvm.target.Target(target))
+            module = from_onnx(graph)
+            if options.precision == "fp16":
+                module = relax.transform.ToMixedPrecision(out_dtype="float16")(module)
+            executed = _layers(module)
+            library = tvm.compile(module, target=tvm.target.Target(target))
             library.export_library(str(engine_dir / LIBRARY))
         except Exception as error:  # importer and compiler raise classes of many kinds
             raise BuildError(f"tvm cannot build {model.name}: {type(error).__name__}: {_first_line(error)}") from error
         tensors = {"inputs": _tensors(graph.graph.input), "outputs": _tensors(graph.graph.output)}
         (engine_dir / TENSORS).write_text(json.dumps(tensors, indent=1))
+        return Built(executed, EMULATED if options.precision == "fp16" and not _native_fp16() else "")
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
         # Read once, when TVM's thread pool starts; it counts the calling thread.
@@ -138,6 +147,28 @@ def _tensors(values: Any) -> List[Dict[str, Any]]:
         shape = [dimension.dim_value for dimension in tensor.shape.dim]
         found.append({"name": value.name, "shape": shape, "dtype": dtype})
     return found
+
+
+def _layers(module: Any) -> Dict[str, int]:
+    """Number of convolutions and matrix products by what they read, before TVM lowers them to loops."""
+    import tvm
+    from tvm import relax
+
+    found: Dict[str, int] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, relax.Call) and isinstance(node.op, tvm.ir.Op) and node.op.name in LAYERS:
+            dtype = str(node.args[0].ty.dtype)
+            precision = PRECISIONS.get(dtype, dtype)
+            found[precision] = found.get(precision, 0) + 1
+
+    relax.analysis.post_order_visit(module["main"], visit)
+    return found
+
+
+def _native_fp16() -> bool:
+    """Whether the CPU computes in FP16, as x86-64 and Arm kernels spell it."""
+    return bool({"avx512_fp16", "asimdhp"} & set(cpu.features().split()))
 
 
 def _first_line(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def bench(request: Request, progress: Progress) -> Outcome:
             if isinstance(ready, Ready):
                 upgrades.write(runs.engine_path(folder, run.board, ready.engine.key), ready.engine)
         _measure(request, found, folder, pending, len(runs.cells(run)), ground, progress)
-        return Outcome(folder, counts(runs.ended(folder, run)))
+        return Outcome(folder, counts(runs.ended(folder, run).results))
 
 
 def counts(ended: Dict[Tuple[str, int], Result]) -> Dict[str, int]:
@@ -65,7 +65,7 @@ def counts(ended: Dict[Tuple[str, int], Result]) -> Dict[str, int]:
 
 def _pending(folder: Path, run: Run, retry: Optional[str]) -> List[Cell]:
     """Cells without a result, in the schedule's order; a crashed one counts as such when it is to be retried."""
-    ended = runs.ended(folder, run)
+    ended = runs.ended(folder, run).results
     if retry is not None:
         ended = {cell: result for cell, result in ended.items() if result.status != retry}
     planned = schedule.order(run.experiments, run.plan.rounds, run.plan.seed)

@@ -1,15 +1,16 @@
 """The command line: collects the verbs of `commands/` and turns how they end into exit codes."""
 
+import errno
 import importlib
 import pkgutil
 import signal
 import sys
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import click
 
 import harness
-from harness.errors import HarnessError
+from harness.errors import STORAGE, HarnessError, StorageError
 from harness.host import commands
 
 
@@ -61,18 +62,27 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: what had ended is kept; the same command goes on from there", err=True)
-        return 130
-    except Interrupted as error:
-        click.echo("terminated: what had ended is kept; the same command goes on from there", err=True)
-        return error.code
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output has had enough
         sys.stderr.close()
         return 141
+    except (HarnessError, OSError, KeyboardInterrupt, click.Abort, Interrupted) as error:
+        text, code = _in_words(error)
+        click.echo(text, err=True)
+        return code
+
+
+def _in_words(error: BaseException) -> Tuple[str, int]:
+    """What to tell the user, and the exit code; an error that no user can act on is raised again."""
+    if isinstance(error, OSError):
+        if error.errno not in (*STORAGE, errno.EACCES, errno.EPERM):
+            raise error
+        error = StorageError.of(error)
+    if isinstance(error, HarnessError):
+        return f"error: {error}", error.exit_code
+    kept = "what had ended is kept; the same command goes on from there"
+    if isinstance(error, Interrupted):
+        return f"terminated: {kept}", error.code
+    return f"interrupted: {kept}", 130
 
 
 def _terminate(number: int, _frame: object) -> None:

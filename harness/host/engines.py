@@ -7,7 +7,7 @@ from typing import Optional, Union
 import msgspec
 
 from harness import upgrades
-from harness.errors import RecordError
+from harness.errors import RecordError, StorageError
 from harness.host.launch.ask import ask_with
 from harness.host.launch.local import LocalLauncher
 from harness.host.models.prepare import PreparedModel
@@ -16,6 +16,7 @@ from harness.records import BackendFacts, BuildOptions, Engine, Ingredients
 
 BUILD_LIMIT_S = 3600.0
 LOG_TAIL_LINES = 40
+FULL_BYTES = 4_000_000
 
 
 def ingredients(options: BuildOptions, model: PreparedModel, facts: BackendFacts) -> Ingredients:
@@ -48,6 +49,8 @@ class EngineStore:
             job = BuildJob(ingredients=made_of, model=str(model.path), engine_dir=str(target))
             answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
             if isinstance(answer, Failure):
+                if shutil.disk_usage(str(self._work)).free < FULL_BYTES:  # a builder's own words seldom say so
+                    raise StorageError(f"{self._work}: the disk is full; make room, then run the command again")
                 return answer
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
             engine = msgspec.structs.replace(answer, log_tail=tail)

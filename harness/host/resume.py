@@ -48,6 +48,9 @@ def open_run(
 def mismatch(folder: Path, wanted: Run, machine: Machine) -> str:
     """What keeps the run in `folder` from being gone on with as `wanted` on `machine`; empty when nothing does."""
     stored = upgrades.read(folder / "run.json", Run)
+    broken = list(runs.ended(folder, stored).broken.values())
+    if broken:
+        return broken[0]
     if stored.board != wanted.board:
         return f"board: {stored.board} then, {wanted.board} now"
     old, new = msgspec.to_builtins(stored.plan), msgspec.to_builtins(wanted.plan)
@@ -95,11 +98,11 @@ def _create(folder: Path, run: Run, machine: Machine) -> Tuple[Path, Run]:
 def _unfinished(folder: Path, retry: Optional[str]) -> bool:
     try:
         run = upgrades.read(folder / "run.json", Run)
-        ended = runs.ended(folder, run)
     except RecordError:
         return False
-    final = [result for result in ended.values() if result.status != retry]
-    return len(final) < len(runs.cells(run))
+    ended = runs.ended(folder, run)
+    final = [result for result in ended.results.values() if result.status != retry]
+    return not ended.broken and len(final) < len(runs.cells(run))
 
 
 def _checked(name: str) -> str:

@@ -4,10 +4,11 @@ Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.j
 `<board>/engines/<key>.json` and `<board>/<experiment>/<round>/result.json`.
 """
 
+import contextlib
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from harness import upgrades
 from harness.errors import PlanError, RecordError
@@ -46,6 +47,14 @@ class Run(Record, frozen=True, tag_field="kind", tag="run"):
     schema: int = SCHEMA
 
 
+class Ended(NamedTuple):
+    """The cells of a run that have ended, by experiment slug and round."""
+
+    results: Dict[Tuple[str, int], Result]
+    broken: Dict[Tuple[str, int], str]
+    """Files under a result's name that cannot be read, and why."""
+
+
 class RunData(Record, frozen=True):
     """A whole run in memory, for whoever reads it."""
 
@@ -54,6 +63,8 @@ class RunData(Record, frozen=True):
     results: List[Result]
     engines: Dict[str, Engine]
     """Key to engine; one that could not be built is absent."""
+    broken: List[str] = []
+    """Files of it that cannot be read, each with the reason; whoever shows the run says so."""
 
 
 def new_name(model: str, now: Optional[datetime] = None) -> str:
@@ -66,20 +77,21 @@ def names(results: Path) -> List[str]:
     """Every run's name, newest first (by when it was created, since a run can be named by its user)."""
     found = []
     for path in results.glob("*/run.json"):
-        found.append((upgrades.read(path, Run).created_utc, path.parent.name))
+        with contextlib.suppress(RecordError):  # whoever names that run is told what is wrong with it
+            found.append((upgrades.read(path, Run).created_utc, path.parent.name))
     return [name for _, name in sorted(found, reverse=True)]
 
 
 def find(results: Path, name: Optional[str]) -> Path:
     """The folder of the run `name`, or of the newest."""
+    if name is not None and (results / name / "run.json").exists():
+        return results / name
     known = names(results)
     if not known:
         raise PlanError(f"{results}: there is no run yet; `make bench` makes one")
     if name is None:
         return results / known[0]
-    if name not in known:
-        raise PlanError(f"{results}: there is no run {name!r}; the newest are {', '.join(known[:3])}")
-    return results / name
+    raise PlanError(f"{results}: there is no run {name!r}; the newest are {', '.join(known[:3])}")
 
 
 def result_path(folder: Path, experiment: Experiment, number: int) -> Path:
@@ -102,13 +114,22 @@ def cells(run: Run) -> List[Cell]:
     return [(experiment, number) for number in range(1, run.plan.rounds + 1) for experiment in run.experiments]
 
 
-def ended(folder: Path, run: Run) -> Dict[Tuple[str, int], Result]:
-    """Results so far, by experiment slug and round; raises RecordError for one that cannot be read."""
-    found = {}
+def ended(folder: Path, run: Run) -> Ended:
+    """Results so far; a file that cannot be read is left where it is and named."""
+    found = Ended({}, {})
     for experiment, number in cells(run):
-        path = result_path(folder, experiment, number)
-        if path.exists():
-            found[experiment.slug(), number] = upgrades.read(path, Result)
+        path, cell = result_path(folder, experiment, number), (experiment.slug(), number)
+        try:
+            result = upgrades.read(path, Result)
+        except FileNotFoundError:
+            continue
+        except RecordError as error:
+            found.broken[cell] = str(error)
+            continue
+        if (result.experiment.slug(), result.round) == cell:
+            found.results[cell] = result
+        else:
+            found.broken[cell] = f"{path} is the result of another cell: it was moved here"
     return found
 
 
@@ -117,14 +138,21 @@ def load(folder: Path) -> RunData:
     if not (folder / "run.json").exists():
         raise RecordError(f"{folder} holds no run.json: it is no run")
     run = upgrades.read(folder / "run.json", Run)
+    cells_ended = ended(folder, run)
+    broken = list(cells_ended.broken.values())
     engines = {}
     for key in set(run.engines.values()):
         path = engine_path(folder, run.board, key)
-        if path.exists():
+        try:
             engines[key] = upgrades.read(path, Engine)
+        except FileNotFoundError:
+            continue
+        except RecordError as error:
+            broken.append(str(error))
     return RunData(
         run=run,
         machine=upgrades.read(folder / run.board / "machine.json", Machine),
-        results=list(ended(folder, run).values()),
+        results=list(cells_ended.results.values()),
         engines=engines,
+        broken=[text.replace(f"{folder}/", "") for text in broken],
     )

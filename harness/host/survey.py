@@ -31,7 +31,7 @@ class Survey(NamedTuple):
 
 def experiments_on(plan: Plan, board: str, results: Path) -> Tuple[Machine, List[Experiment]]:
     """The board's facts, and the plan's experiments with its thread count filled in."""
-    asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME}
+    asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
     machine = machines.probe(results / ".work", sorted(asked), board)
     return machine, plans.experiments(plan, machine.allowed_threads, board)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, Type
 
 from harness import jobs, upgrades
-from harness.errors import AccuracyError, BuildError, Unsupported
+from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, Unsupported
 from harness.records import Record
 
 VERBS: Dict[str, Type[Record]] = {
@@ -29,12 +29,18 @@ def main(verb: str, folder: Path) -> None:
     job = upgrades.read(folder / "job.json", VERBS[verb])
     work = importlib.import_module(f"harness.worker.{verb}")
     try:
-        out = getattr(work, verb)(job)
-    except Unsupported as error:
-        out = jobs.Failure(status="skipped", reason=str(error))
-    except (BuildError, AccuracyError) as error:
-        out = jobs.Failure(status="failed", reason=str(error))
-    upgrades.write(folder / "out.json", out)
+        try:
+            out = getattr(work, verb)(job)
+        except Unsupported as error:
+            out = jobs.Failure(status="skipped", reason=str(error))
+        except (BuildError, AccuracyError) as error:
+            out = jobs.Failure(status="failed", reason=str(error))
+        upgrades.write(folder / "out.json", out)
+    except OSError as error:
+        if error.errno in STORAGE:
+            print(f"{error.filename or folder}: {error.strerror}", file=sys.stderr)
+            sys.exit(STORAGE_STATUS)
+        raise
 
 
 def die_with_parent() -> None:

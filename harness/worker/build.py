@@ -19,13 +19,15 @@ def build(job: BuildJob) -> Engine:
         raise Unsupported(f"{options.backend} builds {offered} here, not {options.precision}")
     backend.version()  # raises where the runtime is missing; importing it is not build time
     start = time.perf_counter_ns()
-    backend.build(Path(job.model), options, folder)
+    built = backend.build(Path(job.model), options, folder)
     seconds = (time.perf_counter_ns() - start) / 1e9
     engine = Engine(
         key=job.ingredients.key(),
         ingredients=job.ingredients,
         variant=backend.variant(options),
         computes=backend.computes,
+        executed=built.executed,
+        precision_note=built.note,
         build_seconds=round(seconds, 3),
         files={path.name: path.stat().st_size for path in sorted(folder.iterdir())},
         built_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Tuple, Type, TypeVar, Union
 
 from harness import upgrades
-from harness.errors import RecordError
+from harness.errors import STORAGE_STATUS, RecordError, StorageError
 from harness.host.launch.local import LocalLauncher
 from harness.jobs import Failure
 from harness.records import Record
@@ -22,6 +22,8 @@ def ask_with(
     launcher: LocalLauncher, verb: str, job: Record, kind: Type[R], limit_s: float
 ) -> Tuple[Union[R, Failure], str]:
     ended = launcher.run(verb, job, limit_s)
+    if ended.code == STORAGE_STATUS:
+        raise StorageError(f"the worker could not write: {ended.last_line()}; make room, then run the command again")
     data = launcher.get("out.json")
     # A runtime may fall over while it is torn down; an answer that was written whole before that still counts not:
     # nobody can say what else went wrong in that process.

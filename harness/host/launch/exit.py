@@ -23,9 +23,13 @@ class Exit(NamedTuple):
             what = f"ended with status {self.code} ({_signal(self.code - 128)})"
         else:
             what = f"ended with status {self.code}"
-        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
-        parts = [what, self.memory, f"last line: {lines[-1]}" if lines else ""]
+        last = self.last_line()
+        parts = [what, self.memory, f"last line: {last}" if last else ""]
         return "; ".join(part for part in parts if part)
+
+    def last_line(self) -> str:
+        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
 
 
 def _signal(number: int) -> str:

@@ -54,6 +54,7 @@ def render(data: RunData, found: List[Row]) -> "tuple[str, str]":
         headline=said[0],
         also=said[1:],
         unfinished=_unfinished(data),
+        broken=data.broken,
         latency=tables.latency(found, data.run.plan.rounds, notes),
         compared=tables.compared(compared, notes),
         threads=tables.compared(threads, notes),
