@@ -2,7 +2,7 @@
 
 from typing import Dict, List
 
-from harness.records import SCHEMA, Experiment, Ingredients, Record, Reference
+from harness.records import SCHEMA, Experiment, InferenceOptions, Ingredients, Record, Reference
 
 
 class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
@@ -59,4 +59,27 @@ class BenchJob(Record, frozen=True, tag_field="kind", tag="bench-job"):
     """Path of the reference's .npz."""
     reference: Reference
     tolerance: float
+    schema: int = SCHEMA
+
+
+class PairsJob(Record, frozen=True, tag_field="kind", tag="pairs-job"):
+    """Time an engine by our loop and by its runtime's bare call, alternating at random. Out: Pairs."""
+
+    engine_dir: str
+    backend: str
+    inference: InferenceOptions
+    arrays: str
+    arrays_sha256: str
+    pairs: int
+    seed: int
+    schema: int = SCHEMA
+
+
+class Pairs(Record, frozen=True, tag_field="kind", tag="pairs"):
+    """Times of one inference, a pair an entry."""
+
+    ours_ns: List[int]
+    """Compute, as every result has it."""
+    bare_ns: List[int]
+    """By the runtime's own evaluator, or a bare call of it."""
     schema: int = SCHEMA

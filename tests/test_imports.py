@@ -12,7 +12,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "harness"
 FLOOR = {"harness", "harness.records", "harness.jobs", "harness.upgrades", "harness.errors", "harness.cpu"}
 STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
-RUNTIMES = {"null": set(), "onnxruntime": {"onnxruntime", "onnx"}, "tvm": {"tvm", "tvm_ffi", "onnx"}}
+RUNTIMES = {
+    "null": set(),
+    "onnxruntime": {"onnxruntime", "onnx"},
+    "tvm": {"tvm", "tvm_ffi", "onnx"},
+    "_tvm_half": {"tvm"},
+}
 HOST_ONLY = {"click", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
 
 

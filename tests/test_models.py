@@ -82,7 +82,7 @@ def test_activations_live_and_stay_finite_in_fp16(models_dir: Path, name: str) -
         if value.name.startswith("Conv_"):
             noise, other = seen["noise"][index], seen["other noise"][index]
             spread = float(noise.std())
-            assert 0.1 < spread < 1, f"{value.name} has died or grown"
+            assert 0.07 < spread < 2, f"{value.name} has died or grown: its spread is {spread}"
             moved = float(numpy.sqrt(numpy.mean((other - noise) ** 2))) / spread
             assert moved > 0.1, f"{value.name} is nearly constant: another image moves it by {moved} of its spread"
 

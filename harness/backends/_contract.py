@@ -5,7 +5,7 @@ No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those
 
 import abc
 from pathlib import Path
-from typing import Dict, FrozenSet, NamedTuple, Optional
+from typing import Callable, Dict, FrozenSet, NamedTuple, Optional
 
 import numpy
 
@@ -61,6 +61,14 @@ class Runner(abc.ABC):
 
     def device_timer(self, slot: int = 0) -> Optional[Timer]:
         """A timer on the runner's own stream, or None where only the host's clock exists."""
+        return None
+
+    def bare(self) -> Optional[Callable[[], None]]:
+        """One inference by the runtime's plainest call on the same buffers: what our loop is held against, or None."""
+        return None
+
+    def evaluator(self) -> Optional[Callable[[], int]]:
+        """One inference timed by the runtime itself, in nanoseconds, where it has a clock of its own, or None."""
         return None
 
     def close(self) -> None:  # noqa: B027 (freeing nothing is a fine default)

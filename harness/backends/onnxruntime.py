@@ -3,12 +3,13 @@
 Runs on CUDA where this build of the runtime and the machine have it, else on the CPU.
 """
 
+import functools
 import hashlib
 import importlib.util
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy
 
@@ -56,6 +57,9 @@ class Runner(_contract.Runner):
         for name, array in self._results.items():
             numpy.copyto(self._outputs[name], array)
         return self._outputs
+
+    def bare(self) -> Callable[[], None]:
+        return functools.partial(self._run, self._binding)
 
 
 class CudaRunner(Runner):

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import numpy
 
@@ -29,7 +29,7 @@ class Runner(_contract.Runner):
     """Inputs live in TVM tensors made at load; outputs are TVM's own, copied into buffers made at load."""
 
     def __init__(self, tvm: Any, library: Path, tensors: Dict[str, List[Dict[str, Any]]]) -> None:
-        device = tvm.cpu(0)
+        self._device = device = tvm.cpu(0)
         self._machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(str(library)), device)
         self._main = self._machine["main"]
         self._inputs = {t["name"]: tvm.runtime.empty(tuple(t["shape"]), t["dtype"], device) for t in tensors["inputs"]}
@@ -55,6 +55,11 @@ class Runner(_contract.Runner):
         for target, result in zip(self._targets, results):
             result.copyto(target)
         return self._outputs
+
+    def evaluator(self) -> Callable[[], int]:
+        """TVM's `time_evaluator(number=1, repeat=1)`; it makes one untimed call first."""
+        timed = self._machine.time_evaluator("main", self._device, number=1, repeat=1)
+        return lambda: round(timed(*self._arguments).mean * 1e9)
 
     def close(self) -> None:
         self._result = None
@@ -85,7 +90,6 @@ class Backend(_contract.Backend):
             raise Unsupported(f"TVM needs a C++ linker ({', '.join(LINKERS)}), none is on the PATH: install g++")
         import onnx
         import tvm
-        from tvm import relax
         from tvm.relax.frontend.onnx import from_onnx
 
         target: Dict[str, Any] = {"kind": "llvm", "mcpu": options.target or self._cpu()}
@@ -95,7 +99,9 @@ class Backend(_contract.Backend):
             graph = onnx.load(str(model))
             module = from_onnx(graph)
             if options.precision == "fp16":
-                module = relax.transform.ToMixedPrecision(out_dtype="float16")(module)
+                from harness.backends._tvm_half import half
+
+                module = half(module)
             executed = _layers(module)
             library = tvm.compile(module, target=tvm.target.Target(target))
             library.export_library(str(engine_dir / LIBRARY))

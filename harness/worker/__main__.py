@@ -21,6 +21,7 @@ VERBS: Dict[str, Type[Record]] = {
     "reference": jobs.ReferenceJob,
     "build": jobs.BuildJob,
     "bench": jobs.BenchJob,
+    "pairs": jobs.PairsJob,
 }
 PR_SET_PDEATHSIG = 1
 

@@ -39,7 +39,7 @@ def measure_latency(
     try:
         begin = clock()
         warmup_done = _warm_up(runner, feed, inference.warmup, begin + int(budget_ns * share), clock)
-        samples = _iterate(runner, feed, inference.iterations, begin + budget_ns, clock)
+        samples = iterate(runner, feed, inference.iterations, begin + budget_ns, clock)
     finally:
         if collecting:
             gc.enable()
@@ -64,7 +64,8 @@ def _warm_up(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock
     return count
 
 
-def _iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock) -> LatencySamples:
+def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock) -> LatencySamples:
+    """The timed iterations; ends after the tenth once the clock has passed `deadline`."""
     # Bound methods and columns are made before the loop: what is looked up inside it would be timed with it.
     set_inputs, enqueue, synchronize, get_outputs = (
         runner.set_inputs,

@@ -4,21 +4,27 @@ Only this module knows the spelling of manifests and of model references (`yolov
 """
 
 import difflib
+import math
 import re
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Type, Union
 
 import msgspec
 
 from harness.errors import ModelError
 from harness.host import toml
+from harness.host.plan import PRECISIONS
 from harness.records import Record
 
 Size = Tuple[int, int]
 """Height and width."""
-TOLERANCES = {"fp32": 1e-4}
+TOLERANCES = {"fp32": 1e-4, "fp16": 1e-2}
 """Largest relative RMS by precision, unless a manifest says otherwise and why."""
-REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(@(?P<height>\d+)(x(?P<width>\d+))?)?")
+REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(@(?P<height>[0-9]{1,5})(x(?P<width>[0-9]{1,5}))?)?")
+SIZE = re.compile(r"[0-9]+x[0-9]+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+AXES = ("batch", "height", "width")
+"""What a shape may name instead of a number."""
 
 
 class Generated(Record, frozen=True, tag_field="kind", tag="generated"):
@@ -27,10 +33,16 @@ class Generated(Record, frozen=True, tag_field="kind", tag="generated"):
     generator: str
     depth: float
     width: float
-    size: List[int]
+    size: Tuple[int, int]
     """Height and width where the reference names none."""
     sha256: Dict[str, str] = {}
     """`640x640` to the file's hash at batch 1: whoever generates it must get these bytes."""
+
+    def __post_init__(self) -> None:
+        for size, sha256 in self.sha256.items():
+            if not SIZE.fullmatch(size):
+                raise ValueError(f"sha256 of {size!r}, which is no size; write 640x640, height first")
+            _check_sha256(f"sha256 of {size}", sha256)
 
 
 class Wheel(Record, frozen=True, tag_field="kind", tag="wheel"):
@@ -44,11 +56,25 @@ class Wheel(Record, frozen=True, tag_field="kind", tag="wheel"):
     member: str
     member_sha256: str
 
+    def __post_init__(self) -> None:
+        _check_sha256("sha256", self.sha256)
+        _check_sha256("member_sha256", self.member_sha256)
+
 
 class Input(Record, frozen=True):
-    range: List[float]
+    shape: List[Union[int, str]]
+    """Numbers, or the names of what a reference and a batch decide: `["batch", 3, "height", "width"]`."""
+    range: Tuple[float, float]
     """[low, high) that generated inputs are drawn from."""
     meaning: str
+
+    def __post_init__(self) -> None:
+        low, high = self.range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"range is {[low, high]}; it is [low, high), and low is less than high")
+        for axis in self.shape:
+            if axis not in AXES and not (isinstance(axis, int) and axis > 0):
+                raise ValueError(f"shape has {axis!r}; an axis is a number from 1, or one of {', '.join(AXES)}")
 
 
 class Tolerance(Record, frozen=True):
@@ -56,6 +82,8 @@ class Tolerance(Record, frozen=True):
     reason: str
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.relative_rms) and self.relative_rms > 0):
+            raise ValueError(f"relative_rms is {self.relative_rms}; it is greater than 0")
         if not self.reason.strip():
             raise ValueError("a tolerance of one's own needs a reason")
 
@@ -73,6 +101,9 @@ class Manifest(Record, frozen=True):
     def __post_init__(self) -> None:
         if self.weights not in {"generated", "trained"}:
             raise ValueError(f"weights is {self.weights!r}; it is `generated` or `trained`")
+        for precision in self.tolerance:
+            if precision not in PRECISIONS:
+                raise ValueError(f"tolerance of {precision!r}, which is no precision; known: {', '.join(PRECISIONS)}")
 
 
 def names(models_dir: Path) -> List[str]:
@@ -82,21 +113,24 @@ def names(models_dir: Path) -> List[str]:
 def resolve(models_dir: Path, reference: str) -> Tuple[str, Manifest, Optional[Size]]:
     """Name, manifest and size (None where the model's own file decides) of a reference; ModelError if it is none."""
     match = REFERENCE.fullmatch(reference)
-    name = match.group("name") if match else reference
+    name = match.group("name") if match else reference.split("@", maxsplit=1)[0]
     if name not in names(models_dir):
         close = difflib.get_close_matches(name, names(models_dir), n=2, cutoff=0.5)
         nearest = f" (nearest: {', '.join(close)})" if close else ""
-        raise ModelError(f"MODEL: unknown model {name!r}{nearest}; `make models` lists them")
+        raise ModelError(f"models: unknown model {name!r}{nearest}; `make models` lists them")
     manifest = load(models_dir / f"{name}.toml")
-    assert match is not None  # a name that is known is spelled well
+    if match is None:
+        raise ModelError(
+            f"models: {reference!r} is no size of {name}; write {name}@320 or {name}@320x416, height first"
+        )
     if isinstance(manifest.source, Wheel):
         if match.group("height"):
-            raise ModelError(f"MODEL: {reference!r} names a size, but only generated models have one to choose")
+            raise ModelError(f"models: {reference!r} names a size, but only generated models have one to choose")
         return name, manifest, None
     height = int(match.group("height") or manifest.source.size[0])
     width = int(match.group("width") or match.group("height") or manifest.source.size[1])
     if height % 32 or width % 32 or not height or not width:
-        raise ModelError(f"MODEL: {reference!r}: {name} needs heights and widths that are multiples of 32")
+        raise ModelError(f"models: {reference!r}: {name} needs heights and widths that are multiples of 32")
     return name, manifest, (height, width)
 
 
@@ -105,9 +139,22 @@ def load(path: Path) -> Manifest:
     try:
         return msgspec.convert(raw, Manifest)
     except msgspec.ValidationError as error:
-        match = re.search(r"unknown field `(.+?)`", str(error))
-        known = {
-            field for record in (Manifest, Generated, Wheel, Input, Tolerance) for field in record.__struct_fields__
-        }
-        close = difflib.get_close_matches(match.group(1), sorted(known), n=1) if match else []
-        raise ModelError(f"{path}: {error}{f' (nearest: {close[0]})' if close else ''}") from None
+        raise ModelError(f"{path}: {_explain(str(error), raw)}") from None
+
+
+def _check_sha256(what: str, value: str) -> None:
+    if not SHA256.fullmatch(value):
+        raise ValueError(f"{what} is {value!r}; it is 64 lower-case hexadecimal digits")
+
+
+def _explain(message: str, raw: Dict[str, Any]) -> str:
+    """msgspec's message, with the nearest field of the same table where a field is unknown."""
+    match = re.search(r"unknown field `(.+?)`(?: - at `\$\.(\w+))?", message)
+    if not match:
+        return message
+    kind = raw["source"].get("kind") if isinstance(raw.get("source"), dict) else None
+    source: Type[Record] = Wheel if kind == "wheel" else Generated
+    tables: Dict[Optional[str], Type[Record]] = {"source": source, "inputs": Input, "tolerance": Tolerance}
+    fields = tables.get(match.group(2), Manifest).__struct_fields__
+    close = difflib.get_close_matches(match.group(1), fields, n=1)
+    return f"{message}{f' (nearest: {close[0]})' if close else ''}; known: {', '.join(fields)}"

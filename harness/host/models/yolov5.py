@@ -23,9 +23,12 @@ ANCHORS = {
 }
 """Stride to the three anchors (width, height in pixels) that its cells predict with."""
 GAIN = 1.6
-"""Weights have variance GAIN^2 / fan-in. SiLU damps small signals more than large ones, so no gain is stable for ever;
-this one keeps activations between 0.1 and 1 from the first layer to the last in both sizes (1.65 lets them grow to 90,
-1.5 lets the biases take over), far inside FP16's 65504."""
+"""Weights have variance GAIN^2 / fan-in. SiLU damps small signals more than large ones, so no gain is stable for ever.
+
+Measured on the noise that benchmarks feed, 64 to 640 pixels, both sizes, 5 to 20 images each: the standard deviation of
+every convolution's output is between 0.09 and 1.4, and another image moves it by 15 % of that or more. On one image of
+320 pixels, 1.65 lets it grow to 110, and at 1.5 the biases take over. Large bright areas drive some layers up to 1,000,
+where scores saturate: still far inside FP16's 65504."""
 
 
 def uniform(count: int, stream: int) -> numpy.ndarray:

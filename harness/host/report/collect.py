@@ -54,6 +54,26 @@ class Row(NamedTuple):
         )
 
     @property
+    def executed(self) -> str:
+        """What the layers of an engine compute in where that is not what was asked for; empty where it is."""
+        if self.engine is None or not self.engine.executed:
+            return ""
+        asked, found = self.experiment.build.precision, self.engine.executed
+        if set(found) == {asked}:
+            return ""
+        return ", ".join(f"{count} layers in {precision}" for precision, count in sorted(found.items()))
+
+    @property
+    def badges(self) -> List[str]:
+        """All that a reader must know with any figure of this row."""
+        found = self.deviations
+        if self.executed:
+            found = [*found, f"{self.experiment.build.precision} was asked for, executed are {self.executed}"]
+        if self.engine is not None and self.engine.precision_note:
+            found = [*found, self.engine.precision_note]
+        return found
+
+    @property
     def deviations(self) -> List[str]:
         """Each kind of shortfall once, as the worst round has it."""
         found: Dict[str, str] = {}

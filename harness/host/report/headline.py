@@ -46,11 +46,12 @@ def _claim(ours: str, theirs: str, one: Comparison) -> str:
 
 def _badge(one: Comparison) -> str:
     """What fell short, in the headline too: a shortened cell is not what the contract promised."""
-    short = []
-    for row in (one.row, one.baseline):
-        if row.deviations:
-            short.append(wording.short(row.experiment, row.variant))
-    return f" [shortened by its time budget: {' and '.join(dict.fromkeys(short))}]" if short else ""
+    both = (one.row, one.baseline)
+    short = [wording.short(row.experiment, row.variant) for row in both if row.deviations]
+    other = [f"{wording.short(row.experiment, row.variant)} executes {row.executed}" for row in both if row.executed]
+    said = [f"shortened by its time budget: {' and '.join(dict.fromkeys(short))}"] if short else []
+    said += dict.fromkeys(other)
+    return f" [{'; '.join(said)}]" if said else ""
 
 
 def nothing(rows: Sequence[Row]) -> str:

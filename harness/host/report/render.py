@@ -7,14 +7,15 @@ import jinja2
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import headline, plots, tables, wording
+from harness.host.report import advice, exports, headline, plots, tables, wording
 from harness.host.report.collect import Row, rows
 from harness.host.report.compare import comparisons, thread_comparisons
 from harness.host.runs import RunData
 from harness.records import Machine
 
 TEMPLATES = Path(__file__).parent / "templates"
-REPORT, PLOT = "report.md", "latency.svg"
+REPORT, PLOT, COURSE = "report.md", "latency.svg", "course.svg"
+CSV, TEXT = "summary.csv", "baseline.txt"
 
 
 class Report(NamedTuple):
@@ -23,11 +24,14 @@ class Report(NamedTuple):
 
 
 def write(folder: Path) -> Report:
-    """Renders the run in `folder` into it; both files appear whole or not at all."""
+    """Renders the run in `folder` into it; every file appears whole or not at all."""
     data = runs.load(folder)
     found = rows(data)
     text, sentence = render(data, found)
     upgrades.write_bytes(folder / PLOT, plots.distribution(found))
+    upgrades.write_bytes(folder / COURSE, plots.course(found))
+    upgrades.write_bytes(folder / CSV, exports.summary_csv(found, data.run.plan.rounds).encode("utf-8"))
+    upgrades.write_bytes(folder / TEXT, exports.baseline_txt(data.run, found, sentence).encode("utf-8"))
     upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
     return Report(folder / REPORT, sentence)
 
@@ -67,7 +71,11 @@ def render(data: RunData, found: List[Row]) -> "tuple[str, str]":
         generated=[wording.model(one.reference) for one in data.run.models if one.weights == "generated"],
         facts=_facts(data.machine),
         jetson=False,
+        steps_next=advice.steps(data, found, headlined),
         plot=PLOT,
+        course=COURSE,
+        csv=CSV,
+        text=TEXT,
     )
     return text, said[0]
 

@@ -72,7 +72,7 @@ def latency(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
                 f"{found.fps(build.batch):.1f}" if row.computes else "-",
                 str(found.n),
                 rounds_ok(row, planned),
-                notes.mark(row.deviations + ([NOTHING_COMPUTED] if not row.computes else [])),
+                notes.mark(row.badges + ([NOTHING_COMPUTED] if not row.computes else [])),
             ]
         )
     return Table([*headers, "rounds:", "notes"], lines)
@@ -103,7 +103,7 @@ def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
         interval = "none"
         if value.low is not None and value.high is not None:
             interval = f"{wording.times(value.low)} to {wording.times(value.high)}"
-        badges = list(dict.fromkeys(row.deviations + one.baseline.deviations))
+        badges = list(dict.fromkeys(row.badges + one.baseline.badges))
         if value.dropped:
             badges.append(f"{value.dropped} round(s) dropped: only one of the two cells ended ok")
         lines.append(
@@ -180,10 +180,11 @@ def engines(rows: Sequence[Row]) -> Table:
                     engine.key,
                     f"{engine.build_seconds:.2f}",
                     wording.megabytes(sum(engine.files.values())),
+                    ", ".join(f"{count} {precision}" for precision, count in sorted(engine.executed.items())) or "-",
                     engine.ingredients.architecture,
                 ]
             )
-    return Table(["model", "engine", "version", "key", "build s:", "size:", "built for"], lines)
+    return Table(["model", "engine", "version", "key", "build s:", "size:", "layers run in", "built for"], lines)
 
 
 def shortfalls(rows: Sequence[Row]) -> Table:

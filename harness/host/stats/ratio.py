@@ -63,3 +63,17 @@ def half_width(differences: "numpy.ndarray", confidence: float = 0.95) -> Option
         return None
     t = float(stats.t.ppf((1 + confidence) / 2, rounds - 1))
     return t * float(differences.std(ddof=1)) / math.sqrt(rounds)
+
+
+def rounds_for(per_round: List[float], wanted: float, confidence: float = 0.95, most: int = 1000) -> Optional[int]:
+    """Fewest rounds of the spread seen whose interval is expected to reach no further than `wanted` (0.02 is 2 %).
+
+    None where fewer than 3 rounds show no spread, or `most` would not do.
+    """
+    if len(per_round) < LEAST_ROUNDS:
+        return None
+    spread = float(numpy.std(numpy.log(per_round), ddof=1))
+    for rounds in range(LEAST_ROUNDS, most + 1):
+        if float(stats.t.ppf((1 + confidence) / 2, rounds - 1)) * spread / math.sqrt(rounds) <= math.log1p(wanted):
+            return rounds
+    return None

@@ -1,0 +1,91 @@
+"""Two runs held against each other, experiment by experiment: did anything get slower?"""
+
+from typing import List, NamedTuple, Optional, Tuple
+
+from harness.host import machines
+from harness.host.report import wording
+from harness.host.report.collect import Row, rows
+from harness.host.report.tables import Table
+from harness.host.runs import RunData
+from harness.host.stats.welch import Change, change
+
+
+class Pair(NamedTuple):
+    old: Optional[Row]
+    new: Optional[Row]
+    change: Optional[Change]
+    """None where either run has no latency of it."""
+
+
+class Comparison(NamedTuple):
+    pairs: List[Pair]
+    notes: List[str]
+    """What a reader must know before believing the table."""
+
+
+def compare(old: RunData, new: RunData) -> Comparison:
+    """Rows meet by what they measure: the whole experiment, budgets included."""
+    before = {row.experiment.slug(): row for row in rows(old)}
+    after = {row.experiment.slug(): row for row in rows(new)}
+    pairs = []
+    for slug in [*before, *(one for one in after if one not in before)]:
+        one, other = before.get(slug), after.get(slug)
+        both = one is not None and other is not None and one.ok and other.ok
+        found = None
+        if both and one is not None and other is not None:
+            found = change(list(other.medians_ns.values()), list(one.medians_ns.values()))
+        pairs.append(Pair(one, other, found))
+    return Comparison(pairs, _notes(old, new))
+
+
+def _notes(old: RunData, new: RunData) -> List[str]:
+    notes = []
+    different = machines.difference(old.machine, new.machine)
+    if different:
+        notes.append(f"the machine or the harness was not the same: {different}")
+    hashes = {model.reference: model.sha256 for model in old.run.models}
+    changed = [one.reference for one in new.run.models if hashes.get(one.reference, one.sha256) != one.sha256]
+    if changed:
+        notes.append(f"the bytes of {', '.join(changed)} are others: what is compared is not one model")
+    for name, data in (("OLD", old), ("NEW", new)):
+        notes += [f"{name}: {text}" for text in data.broken]
+    return notes
+
+
+def table(comparison: Comparison, threshold: float) -> Table:
+    lines = []
+    for pair in comparison.pairs:
+        row = pair.new or pair.old
+        assert row is not None
+        columns, verdict = _columns(pair, threshold)
+        threads = str(row.experiment.inference.threads)
+        name = wording.long(row.experiment, row.variant)
+        lines.append([wording.setting(row.experiment), name, threads, *columns, verdict])
+    headers = ["model", "engine", "threads:", "old ms:", "new ms:", "new / old:", "95 % interval", "rounds", "verdict"]
+    return Table(headers, lines)
+
+
+def _columns(pair: Pair, threshold: float) -> Tuple[List[str], str]:
+    medians = [wording.milliseconds(one.summary.median_ns) if one is not None and one.ok else "-" for one in pair[:2]]
+    if pair.change is None or pair.old is None or pair.new is None:
+        return [*medians, "-", "-", "-"], "only in one run" if None in pair[:2] else "not measured in both"
+    found = pair.change
+    rounds = f"{len(pair.old.medians_ns)} and {len(pair.new.medians_ns)}"
+    if found.low is None or found.high is None:
+        return [*medians, wording.times(found.value), "none", rounds], "no verdict: fewer than 3 rounds"
+    interval = f"{wording.times(found.low)} to {wording.times(found.high)}"
+    verdict = "no change beyond interval and threshold"
+    if found.slower_than(threshold):
+        verdict = "slower"
+    elif found.faster_than(threshold):
+        verdict = "faster"
+    return [*medians, wording.times(found.value), interval, rounds], verdict
+
+
+def regressions(comparison: Comparison, threshold: float) -> List[Pair]:
+    """What computes and got slower; the floor moves with the interpreter and is nobody's regression."""
+    return [
+        pair
+        for pair in comparison.pairs
+        if pair.change is not None and pair.new is not None and pair.new.computes and pair.change.slower_than(threshold)
+    ]

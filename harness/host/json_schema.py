@@ -1,0 +1,29 @@
+"""The JSON Schema of every stored record, for programs that read results without this package."""
+
+from typing import Any, Dict, Tuple, Type
+
+import msgspec
+
+from harness.host.runs import Run
+from harness.records import SCHEMA, Engine, Machine, Record, Reference, Result
+from harness.upgrades import CONTENT
+
+STORED: Tuple[Type[Record], ...] = (Result, Engine, Machine, Reference, Run)
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> Dict[str, Any]:
+    """One document: any of the stored records, told apart by `kind`."""
+    _, components = msgspec.json.schema_components(STORED, ref_template="#/$defs/{name}")
+    for record in STORED:
+        # Written beside the record's own fields, by whoever writes the file.
+        properties = components[record.__name__]["properties"]
+        properties[CONTENT] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+        properties["schema"] = {"const": SCHEMA}
+        components[record.__name__]["required"] = [*components[record.__name__]["required"], CONTENT, "schema"]
+    return {
+        "$schema": DRAFT,
+        "title": f"Records of the inference benchmark harness, schema {SCHEMA}",
+        "oneOf": [{"$ref": f"#/$defs/{record.__name__}"} for record in STORED],
+        "$defs": components,
+    }

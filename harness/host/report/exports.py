@@ -1,0 +1,118 @@
+"""The latency table for programs (`summary.csv`) and for a terminal or an e-mail (`baseline.txt`)."""
+
+import csv
+import io
+from typing import List, Sequence
+
+from harness.host.report import wording
+from harness.host.report.collect import Row
+from harness.host.runs import Run
+
+COLUMNS = [
+    "model",
+    "precision",
+    "batch",
+    "backend",
+    "variant",
+    "threads",
+    "board",
+    "status",
+    "rounds_ok",
+    "rounds_planned",
+    "n",
+    "mean_ns",
+    "std_ns",
+    "min_ns",
+    "median_ns",
+    "max_ns",
+    "p95_ns",
+    "p99_ns",
+    "fps",
+    "h2d_median_ns",
+    "enqueue_median_ns",
+    "d2h_median_ns",
+    "total_median_ns",
+    "executed",
+    "relative_rms",
+    "engine_key",
+    "build_seconds",
+    "engine_bytes",
+    "notes",
+]
+
+
+def summary_csv(rows: Sequence[Row], planned: int) -> str:
+    """One line per experiment, also where nothing was measured; times in nanoseconds, empty where there is none."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        build, inference = row.experiment.build, row.experiment.inference
+        line = {
+            "model": build.model,
+            "precision": build.precision,
+            "batch": build.batch,
+            "backend": build.backend,
+            "variant": row.variant,
+            "threads": inference.threads,
+            "board": row.experiment.system.board,
+            "status": "/".join(sorted({result.status for result in row.results})) or "missing",
+            "rounds_ok": len(row.medians_ns),
+            "rounds_planned": planned,
+            "notes": "; ".join([*row.badges, *dict.fromkeys(one.reason for one in row.results if one.reason)]),
+        }
+        if row.engine is not None:
+            line.update(
+                engine_key=row.engine.key,
+                build_seconds=row.engine.build_seconds,
+                engine_bytes=sum(row.engine.files.values()),
+                executed=" ".join(f"{name}:{count}" for name, count in sorted(row.engine.executed.items())),
+            )
+        if row.accuracy is not None:
+            line["relative_rms"] = f"{max(one.relative_rms for one in row.accuracy.outputs):.6g}"
+        if row.ok:
+            found, parts = row.summary, row.parts
+            line.update({name: round(value, 1) for name, value in found._asdict().items()})
+            line["fps"] = round(found.fps(build.batch), 3)
+            line.update(h2d_median_ns=parts.h2d_ns, enqueue_median_ns=parts.enqueue_ns, d2h_median_ns=parts.d2h_ns)
+            line["total_median_ns"] = parts.total_ns
+        writer.writerow(line)
+    return buffer.getvalue()
+
+
+def baseline_txt(run: Run, rows: Sequence[Row], headline: str) -> str:
+    """Plain text: what was measured and the table of figures, nothing else."""
+    names = ("mean", "std", "min", "max", "P95", "P99")
+    head = f"{'model':<26}{'engine':<24}{'thr':>4}{''.join(f'{name:>10}' for name in names)}{'FPS':>8}"
+    lines: List[str] = [
+        run.plan.title,
+        f"{run.name}, milliseconds, {run.plan.rounds} rounds",
+        "",
+        head,
+        "-" * len(head),
+    ]
+    for row in rows:
+        if not row.ok:
+            status = ", ".join(sorted({result.status for result in row.results})) or "missing"
+            lines.append(f"{_cut(wording.setting(row.experiment), 25):<26}{_cut(_name(row), 23):<24}{status:>4}")
+            continue
+        one = row.summary
+        figures = (one.mean_ns, one.std_ns, one.min_ns, one.max_ns, one.p95_ns, one.p99_ns)
+        mean, std, low, high, p95, p99 = (wording.milliseconds(value) for value in figures)
+        fps = f"{one.fps(row.experiment.build.batch):.1f}" if row.computes else "-"
+        mark = " *" if row.badges else ""
+        lines.append(
+            f"{_cut(wording.setting(row.experiment), 25):<26}{_cut(_name(row), 23):<24}"
+            f"{row.experiment.inference.threads:>4}{mean:>10}{std:>10}{low:>10}{high:>10}{p95:>10}{p99:>10}{fps:>8}{mark}"
+        )
+    if any(row.badges for row in rows if row.ok):
+        lines += ["", "* see the notes in report.md: shortened by its budget, or executed in another precision"]
+    return "\n".join([*lines, "", headline, ""])
+
+
+def _name(row: Row) -> str:
+    return wording.long(row.experiment, row.variant)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "~"

@@ -1,0 +1,1 @@
+"""Measures the harness itself: each part is a file with one figure and its bar."""
