@@ -2,7 +2,7 @@
 
 from typing import Dict, List
 
-from harness.records import SCHEMA, Experiment, InferenceOptions, Ingredients, Record, Reference
+from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
 
 
 class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
@@ -10,6 +10,8 @@ class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
 
     backends: List[str]
     board: str = "local"
+    known: Dict[str, BackendFacts] = {}
+    """What an earlier probe found: taken over for a backend whose identity is still the same."""
     schema: int = SCHEMA
 
 

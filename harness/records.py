@@ -207,6 +207,8 @@ class BackendFacts(Record, frozen=True):
     version: str = ""
     architecture: str = ""
     precisions: List[str] = []
+    identity: str = ""
+    """Changes whenever the other facts might, and is quick to read; empty where nothing quick says so."""
 
 
 class Machine(Record, frozen=True, tag_field="kind", tag="machine"):

@@ -96,6 +96,10 @@ class Backend(abc.ABC):
     def architecture(self) -> str:
         """What this runtime compiles for on this machine; part of an engine's key."""
 
+    def identity(self) -> str:
+        """Changes whenever version or architecture might, without importing the runtime; empty where it cannot tell."""
+        return ""
+
     def variant(self, options: BuildOptions) -> str:
         """How an engine of these options is built, for a reader: `untuned, znver3`."""
         return ""

@@ -1,5 +1,7 @@
 """TVM's Relax on the CPU, untuned: an engine is a shared library compiled for the host's own LLVM CPU name."""
 
+import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -78,6 +80,14 @@ class Backend(_contract.Backend):
         import tvm_ffi
 
         return f"{tvm.__version__} (ffi {tvm_ffi.__version__})"
+
+    def identity(self) -> str:
+        try:
+            versions = [importlib.metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi")]
+        except importlib.metadata.PackageNotFoundError:  # built from source, or not there
+            return ""
+        seen = [*versions, sys.version, platform.machine(), cpu.model(), cpu.features()]
+        return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
 
     def architecture(self) -> str:
         return " ".join([platform.machine(), self._cpu(), *self._missing()])

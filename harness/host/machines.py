@@ -1,25 +1,41 @@
 """The machine under test as one run sees it: asks for its facts, and says in which of them two machines differ."""
 
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import msgspec
 
-from harness.errors import LaunchError
+from harness import upgrades
+from harness.errors import LaunchError, RecordError
 from harness.host.launch.ask import ask
 from harness.jobs import Failure, ProbeJob
-from harness.records import Machine
+from harness.records import BackendFacts, Machine
 
 LIMIT_S = 300.0
 NOT_COMPARED = ("timer_step_ns", "memory_bytes")
 """Facts that move a little between two looks at one machine."""
 
 
-def probe(work: Path, backends: List[str], board: str) -> Machine:
-    answer, log = ask(work, "probe", ProbeJob(backends=backends, board=board), Machine, LIMIT_S)
+def probe(work: Path, backends: List[str], board: str, trust_known: bool = False) -> Machine:
+    """The board's facts. `trust_known` takes over what the last probe found of runtimes that are still the same:
+
+    importing TVM alone takes longer than a build with nothing to do may. A bench never trusts it, and a worker checks
+    version and architecture again before it loads an engine.
+    """
+    note = work / f"machine-{board}.json"
+    known = _known(note) if trust_known else {}
+    answer, log = ask(work, "probe", ProbeJob(backends=backends, board=board, known=known), Machine, LIMIT_S)
     if isinstance(answer, Failure):
         raise LaunchError(f"board {board}: the machine could not be asked for its facts: {answer.reason}\n{log}")
+    upgrades.write(note, answer)
     return answer
+
+
+def _known(note: Path) -> Dict[str, BackendFacts]:
+    try:
+        return upgrades.read(note, Machine).backends
+    except (FileNotFoundError, RecordError):
+        return {}
 
 
 def difference(before: Machine, now: Machine) -> str:

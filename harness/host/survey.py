@@ -29,15 +29,19 @@ class Survey(NamedTuple):
         return engines.ingredients(options, self.model(options), facts) if facts.available else None
 
 
-def experiments_on(plan: Plan, board: str, results: Path) -> Tuple[Machine, List[Experiment]]:
+def experiments_on(
+    plan: Plan, board: str, results: Path, trust_known: bool = False
+) -> Tuple[Machine, List[Experiment]]:
     """The board's facts, and the plan's experiments with its thread count filled in."""
     asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
-    machine = machines.probe(results / ".work", sorted(asked), board)
+    machine = machines.probe(results / ".work", sorted(asked), board, trust_known)
     return machine, plans.experiments(plan, machine.allowed_threads, board)
 
 
-def survey(plan: Plan, board: str, models_dir: Path, results: Path, progress: Progress) -> Survey:
-    machine, experiments = experiments_on(plan, board, results)
+def survey(
+    plan: Plan, board: str, models_dir: Path, results: Path, progress: Progress, trust_known: bool = False
+) -> Survey:
+    machine, experiments = experiments_on(plan, board, results, trust_known)
     models = {}
     for experiment in experiments:
         wanted = (experiment.build.model, experiment.build.batch)

@@ -29,19 +29,23 @@ def probe(job: ProbeJob, root: Path = Path("/")) -> Machine:
         python=platform.python_version(),
         harness_version=harness.__version__,
         harness_revision=revision(),
-        backends={name: facts(name) for name in job.backends},
+        backends={name: facts(name, job.known.get(name)) for name in job.backends},
         timer_step_ns=timer_step_ns(),
     )
 
 
-def facts(name: str) -> BackendFacts:
+def facts(name: str, known: Optional[BackendFacts] = None) -> BackendFacts:
     backend = backends.get(name)
+    identity = backend.identity()
+    if known is not None and identity and known.identity == identity:
+        return known
     try:
         return BackendFacts(
             available=True,
             version=backend.version(),
             architecture=backend.architecture(),
             precisions=sorted(backend.precisions),
+            identity=identity,
         )
     except Unsupported as error:
         return BackendFacts(available=False, reason=str(error))

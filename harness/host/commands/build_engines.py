@@ -21,7 +21,9 @@ def command(**given: Any) -> int:
     request = asked.request(given, "default")
     progress = Progress(given["quiet"], verbose=True)
     with lock.measuring(request.results):
-        found = survey.survey(request.plan, request.board, request.models_dir, request.results, progress)
+        found = survey.survey(
+            request.plan, request.board, request.models_dir, request.results, progress, trust_known=True
+        )
         engines = groundwork.build_engines(found, found.experiments, request.results, progress)
     worst = 0
     for options_, engine in engines.items():

@@ -20,6 +20,7 @@ MOST_POINTS = 1500
 MOST_MARKERS = 600
 """More points than these are a line without dots."""
 MOST_LABELS = 12
+GAP = numpy.array([numpy.nan])
 WIDTH, RIGHT, BELOW, AROUND = 9.0, 0.2, 0.55, 0.95
 """Inches: of the figure, right of a panel, below it, and above and below it together."""
 STYLE: Dict[Any, Any] = {
@@ -107,15 +108,17 @@ def _shapes(axis: Axes, model: str, rows: Sequence[Row]) -> None:
 def _line(axis: Axes, model: str, rows: Sequence[Row]) -> None:
     (row,) = rows
     measured = [result for result in row.results if result.samples is not None]
-    times, values, begins, ends = [], [], [], []
+    times: List[numpy.ndarray] = []
+    values: List[numpy.ndarray] = []
+    begins, ends = [], []
     begin = 0.0
     for result in measured:
         assert result.samples is not None
         seconds = numpy.asarray(result.samples.start_ns) / 1e9
         milliseconds = numpy.asarray(result.samples.compute_ns) / 1e6
         x, y = _thinned(begin + seconds, milliseconds, MOST_POINTS // len(measured))
-        times += [x, [numpy.nan]]  # a gap, so that no line leads from one round to the next
-        values += [y, [numpy.nan]]
+        times += [x, GAP]  # a gap, so that no line leads from one round to the next
+        values += [y, GAP]
         begins.append(begin)
         begin += float(seconds[-1] + milliseconds[-1] / 1e3)
         ends.append(begin)
