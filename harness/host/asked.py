@@ -34,5 +34,8 @@ def _command(given: Dict[str, Any], plan: str) -> str:
     for name in LISTS:
         if given.get(name):
             words.append(f"{name.upper()}={','.join(str(one) for one in given[name])}")
+    if given.get("shapes"):
+        sizes = {name: "x".join(str(size) for size in one) for name, one in given["shapes"].items()}
+        words.append("SHAPES=" + ",".join(f"{name}:{size}" for name, size in sizes.items()))
     words += [f"{name.upper()}={given[name]}" for name in PLAIN if given.get(name) is not None]
     return " ".join(shlex.quote(word) for word in words)

@@ -1,7 +1,8 @@
 """The flags that verbs share; each is also a variable (`--max-seconds`, MAX_SECONDS), and the flag wins."""
 
+import re
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import click
 
@@ -41,6 +42,25 @@ class ThreadCounts(Counts):
         return word if word == "all" else int(super().one(word, param, ctx))
 
 
+class Shapes(click.ParamType):
+    """`images:1x3x640x640,ids:1x128`."""
+
+    name = "name:NxM,..."
+
+    def convert(
+        self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]
+    ) -> Dict[str, List[int]]:
+        if isinstance(value, dict):
+            return value
+        found = {}
+        for word in str(value).split(","):
+            name, _, sizes = word.strip().rpartition(":")
+            if not name or not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*)*", sizes):
+                self.fail(f"{word!r} is no shape; write images:1x3x640x640", param, ctx)
+            found[name] = [int(size) for size in sizes.split("x")]
+        return found
+
+
 def option(flag: str, *, help: str, **more: Any) -> Decorator:
     """A click option whose variable is its flag in capitals."""
     variable = flag.lstrip("-").replace("-", "_").upper()
@@ -55,6 +75,9 @@ WHAT: List[Decorator] = [
     option("--batch", type=Counts(), help="Batch sizes instead of the plan's."),
     option("--threads", type=ThreadCounts(), help="CPU threads instead of the plan's; all = what is allowed here."),
     option("--seed", type=int, help="Of the order of cells and of the inputs."),
+    option(
+        "--shapes", type=Shapes(), help="Sizes of a file's inputs, like images:1x3x640x640.", metavar="NAME:NxM,..."
+    ),
     option("--board", default="local", show_default=True, help="Where to measure; local is this machine."),
 ]
 HOW: List[Decorator] = [
@@ -100,6 +123,7 @@ def overrides(
     iterations: Optional[int] = None,
     max_seconds: Optional[float] = None,
     baseline: Optional[str] = None,
+    shapes: Optional[Dict[str, List[int]]] = None,
     **_: object,
 ) -> Overrides:
     """What click collected, as the plan understands it; other options are not the plan's business."""
@@ -115,4 +139,5 @@ def overrides(
         iterations=iterations,
         max_seconds=max_seconds,
         baseline=baseline,
+        shapes=shapes,
     )

@@ -5,6 +5,7 @@ default (flags and variables arrive here as one `Overrides`, already in that ord
 """
 
 import difflib
+import itertools
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -14,6 +15,7 @@ import msgspec
 from harness import backends
 from harness.errors import PlanError
 from harness.host import toml
+from harness.host.models.naming import label
 from harness.records import BuildOptions, Experiment, InferenceOptions, Record, SystemOptions
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
@@ -47,6 +49,8 @@ class Plan(Record, frozen=True):
     """Wall-clock limit of one worker; None is 10 times max_seconds plus two minutes."""
     seed: int = 1
     baseline: Optional[str] = None
+    shapes: Dict[str, List[int]] = {}
+    """Sizes of the inputs of models that are given as files with dynamic dimensions, by input name."""
 
     def worker_limit_s(self) -> float:
         return self.time_limit_s if self.time_limit_s is not None else 10 * self.max_seconds + 120
@@ -66,6 +70,7 @@ class Overrides(Record, frozen=True):
     max_seconds: Optional[float] = None
     seed: Optional[int] = None
     baseline: Optional[str] = None
+    shapes: Optional[Dict[str, List[int]]] = None
 
 
 def find(name: str) -> Path:
@@ -131,23 +136,30 @@ def experiments(plan: Plan, allowed_threads: int, board: str = "local") -> List[
     """
     found: Dict[str, Experiment] = {}
     for block in plan.experiments:
-        for model in block.models:
-            for precision in block.precisions:
-                for batch in block.batch:
-                    for threads in block.threads:
-                        for backend in block.backends:
-                            one = Experiment(
-                                build=BuildOptions(model=model, backend=backend, precision=precision, batch=batch),
-                                inference=InferenceOptions(
-                                    threads=allowed_threads if threads == "all" else int(threads),
-                                    warmup=plan.warmup,
-                                    iterations=plan.iterations,
-                                    max_seconds=float(plan.max_seconds),
-                                ),
-                                system=SystemOptions(board=board),
-                            )
-                            found.setdefault(one.slug(), one)
+        combined = itertools.product(block.models, block.precisions, block.batch, block.threads, block.backends)
+        for model, precision, batch, threads, backend in combined:
+            one = Experiment(
+                build=BuildOptions(model=label(model), backend=backend, precision=precision, batch=batch),
+                inference=InferenceOptions(
+                    threads=allowed_threads if threads == "all" else int(threads),
+                    warmup=plan.warmup,
+                    iterations=plan.iterations,
+                    max_seconds=float(plan.max_seconds),
+                ),
+                system=SystemOptions(board=board),
+            )
+            found.setdefault(one.slug(), one)
     return with_floor(list(found.values()))
+
+
+def models(plan: Plan) -> Dict[str, str]:
+    """What each model is called in results, to how it was named; PlanError where two would be called alike."""
+    found: Dict[str, str] = {}
+    for reference in dict.fromkeys(one for block in plan.experiments for one in block.models):
+        other = found.setdefault(label(reference), reference)
+        if other != reference:
+            raise PlanError(f"MODEL: {other} and {reference} would both be called {label(reference)}; rename a file")
+    return found
 
 
 def with_floor(found: List[Experiment]) -> List[Experiment]:

@@ -83,6 +83,7 @@ def _planned(request: "Request", survey: Survey, references: "Dict[str, Union[Re
                 description=one.manifest.description,
                 licence=one.manifest.licence,
                 weights=one.manifest.weights,
+                note=one.manifest.note,
             )
             for one in survey.models.values()
         ],

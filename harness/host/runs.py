@@ -25,7 +25,8 @@ class Model(Record, frozen=True):
     description: str
     licence: str
     weights: str
-    """`generated` or `trained`."""
+    """`generated`, `trained` or `unknown`."""
+    note: str = ""
 
 
 class Run(Record, frozen=True, tag_field="kind", tag="run"):

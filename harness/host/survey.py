@@ -42,10 +42,11 @@ def survey(
     plan: Plan, board: str, models_dir: Path, results: Path, progress: Progress, trust_known: bool = False
 ) -> Survey:
     machine, experiments = experiments_on(plan, board, results, trust_known)
+    references = plans.models(plan)
     models = {}
     for experiment in experiments:
-        wanted = (experiment.build.model, experiment.build.batch)
+        name, batch = wanted = (experiment.build.model, experiment.build.batch)
         if wanted not in models:
-            with progress.step(f"model {wanted[0]}, batch {wanted[1]}"):
-                models[wanted] = prepare(models_dir, *wanted)
+            with progress.step(f"model {name}, batch {batch}"):
+                models[wanted] = prepare(models_dir, references[name], batch, plan.shapes)
     return Survey(plan, machine, experiments, models)

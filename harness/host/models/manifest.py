@@ -61,6 +61,25 @@ class Wheel(Record, frozen=True, tag_field="kind", tag="wheel"):
         _check_sha256("member_sha256", self.member_sha256)
 
 
+class Published(Record, frozen=True, tag_field="kind", tag="published"):
+    """A file at an address, fetched only when its name is given."""
+
+    url: str
+    sha256: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        _check_sha256("sha256", self.sha256)
+
+
+class Given(Record, frozen=True, tag_field="kind", tag="given"):
+    """A file that the user named; it has no manifest in models/."""
+
+    file: str
+    """Its name, without its folder."""
+    sha256: str
+
+
 class Input(Record, frozen=True):
     shape: List[Union[int, str]]
     """Numbers, or the names of what a reference and a batch decide: `["batch", 3, "height", "width"]`."""
@@ -92,15 +111,17 @@ class Manifest(Record, frozen=True):
     description: str
     licence: str
     weights: str
-    """`generated` (speed is real, answers are not) or `trained`."""
-    source: Union[Generated, Wheel]
+    """`generated` (speed is real, answers are not), `trained`, or `unknown`."""
+    source: Union[Generated, Wheel, Published, Given]
     inputs: Dict[str, Input]
     outputs: Dict[str, str]
     tolerance: Dict[str, Tolerance] = {}
+    note: str = ""
+    """What a reader of a report must know."""
 
     def __post_init__(self) -> None:
-        if self.weights not in {"generated", "trained"}:
-            raise ValueError(f"weights is {self.weights!r}; it is `generated` or `trained`")
+        if self.weights not in {"generated", "trained", "unknown"}:
+            raise ValueError(f"weights is {self.weights!r}; it is `generated`, `trained` or `unknown`")
         for precision in self.tolerance:
             if precision not in PRECISIONS:
                 raise ValueError(f"tolerance of {precision!r}, which is no precision; known: {', '.join(PRECISIONS)}")
@@ -123,7 +144,7 @@ def resolve(models_dir: Path, reference: str) -> Tuple[str, Manifest, Optional[S
         raise ModelError(
             f"models: {reference!r} is no size of {name}; write {name}@320 or {name}@320x416, height first"
         )
-    if isinstance(manifest.source, Wheel):
+    if not isinstance(manifest.source, Generated):
         if match.group("height"):
             raise ModelError(f"models: {reference!r} names a size, but only generated models have one to choose")
         return name, manifest, None
@@ -153,7 +174,8 @@ def _explain(message: str, raw: Dict[str, Any]) -> str:
     if not match:
         return message
     kind = raw["source"].get("kind") if isinstance(raw.get("source"), dict) else None
-    source: Type[Record] = Wheel if kind == "wheel" else Generated
+    kinds: Dict[str, Type[Record]] = {"wheel": Wheel, "published": Published}
+    source = kinds.get(str(kind), Generated)
     tables: Dict[Optional[str], Type[Record]] = {"source": source, "inputs": Input, "tolerance": Tolerance}
     fields = tables.get(match.group(2), Manifest).__struct_fields__
     close = difflib.get_close_matches(match.group(1), fields, n=1)
