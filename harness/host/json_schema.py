@@ -16,14 +16,20 @@ def schema() -> Dict[str, Any]:
     """One document: any of the stored records, told apart by `kind`."""
     _, components = msgspec.json.schema_components(STORED, ref_template="#/$defs/{name}")
     for record in STORED:
-        # Written beside the record's own fields, by whoever writes the file.
-        properties = components[record.__name__]["properties"]
-        properties[CONTENT] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-        properties["schema"] = {"const": SCHEMA}
-        components[record.__name__]["required"] = [*components[record.__name__]["required"], CONTENT, "schema"]
+        # What whoever writes the file puts beside the record's own fields; a record inside another has none of it.
+        own = components[record.__name__]
+        components[f"Stored{record.__name__}"] = {
+            **own,
+            "properties": {
+                **own["properties"],
+                CONTENT: {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "schema": {"const": SCHEMA},
+            },
+            "required": [*own["required"], CONTENT, "schema"],
+        }
     return {
         "$schema": DRAFT,
         "title": f"Records of the inference benchmark harness, schema {SCHEMA}",
-        "oneOf": [{"$ref": f"#/$defs/{record.__name__}"} for record in STORED],
+        "oneOf": [{"$ref": f"#/$defs/Stored{record.__name__}"} for record in STORED],
         "$defs": components,
     }

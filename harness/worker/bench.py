@@ -39,7 +39,7 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     """Fills `found` as far as it gets, so that a failed cell still shows what was known."""
     inference = job.experiment.inference
     backend = backends.get(job.experiment.build.backend)
-    engine = _checked_engine(job, backend)
+    engine = checked_engine(job)
     found["variant"] = engine.variant
     inputs, expected = arrays.load(Path(job.arrays), job.reference.arrays_sha256)
     start = time.perf_counter_ns()
@@ -56,12 +56,13 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     found.update(samples=latency.samples, warmup_done=latency.warmup_done, deviations=latency.deviations)
 
 
-def _checked_engine(job: BenchJob, backend: backends.Backend) -> Engine:
+def checked_engine(job: BenchJob) -> Engine:
     """The engine's record, if the engine was made of what is asked for and of what runs here."""
     engine = upgrades.read(Path(job.engine_dir) / "engine.json", Engine)
     difference = engine.ingredients.difference(job.ingredients)
     if difference:
         raise BuildError(f"engine {engine.key} was made of other ingredients ({difference}); build it again")
+    backend = backends.get(job.experiment.build.backend)
     here = (backend.version(), backend.architecture())
     made = (engine.ingredients.version, engine.ingredients.architecture)
     if here != made:

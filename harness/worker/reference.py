@@ -29,8 +29,10 @@ def reference(job: ReferenceJob) -> Reference:
     names = [value.name for value in session.get_outputs()]
     outputs = dict(zip(names, session.run(names, inputs)))
     for name, array in outputs.items():
-        if not numpy.isfinite(array).all():
-            raise BuildError(f"{Path(job.model).name}: the reference's own output {name} holds NaN or Inf")
+        wrong = int(array.size - numpy.isfinite(array).sum())
+        if wrong:
+            what = f"the reference's own output {name} holds NaN or Inf in {wrong} of {array.size} values"
+            raise BuildError(f"{Path(job.model).name}: {what}")
     return Reference(
         key=job.key,
         model_sha256=job.model_sha256,

@@ -30,8 +30,8 @@ def read(reference: str, sizes: Dict[str, List[int]], batch: int) -> Tuple[bytes
         if not model.graph.node:
             raise ValueError("it holds no graph")
     except Exception as error:  # protobuf's, onnx's and the system's errors share no class
-        first = str(error).strip().splitlines()
-        notes.append(f"onnx cannot read it ({first[0] if first else type(error).__name__})")
+        said = str(error).replace(f"{path.resolve().parent}/", "").replace(f"{path.parent}/", "").strip().splitlines()
+        notes.append(f"onnx cannot read it ({said[0].rstrip('.') if said else type(error).__name__})")
         return data, _manifest(path, data, {}, notes)
     if shapes.widened(model):
         notes.append("stores FP16 values; widened to fp32 for every engine and for the reference")

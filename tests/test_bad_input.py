@@ -1,0 +1,301 @@
+"""What users and machines get wrong, for real: broken models and results, full and read-only disks, foreign engines."""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List
+
+import msgspec
+import numpy
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harness import upgrades
+from harness.errors import BuildError, RecordError
+from harness.host import report, runs
+from harness.host.bench import bench
+from harness.host.plan import Block
+from harness.host.progress import Progress
+from harness.jobs import BenchJob
+from harness.records import Engine, Result
+from harness.worker.bench import checked_engine
+from tests.test_bench import PLAN, ROOT, block, models_dir, request, results_of, worker_of
+
+__all__ = ["models_dir"]  # the fixture
+
+
+def broken_models(folder: Path) -> Dict[str, Path]:
+    """By what is wrong with them."""
+    folder.mkdir()
+    weights = numpy_helper.from_array(numpy.ones((2, 3, 1, 1), numpy.float32), "weights")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "weights"], ["y"])],
+        "g",
+        [value("x", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [value("y", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    paths = {name: folder / f"{name}.onnx" for name in ("empty", "truncated", "text", "external", "opset", "nan")}
+    paths["empty"].write_bytes(b"")
+    paths["truncated"].write_bytes(model.SerializeToString()[:-40])
+    paths["text"].write_text("this is not ONNX\n")
+    onnx.save(model, str(paths["external"]), save_as_external_data=True, location="gone.bin", size_threshold=0)
+    (folder / "gone.bin").unlink()
+    newer = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9999)], ir_version=7)
+    paths["opset"].write_bytes(newer.SerializeToString())
+    nodes = [helper.make_node("Neg", ["x"], ["n"]), helper.make_node("Log", ["n"], ["y"])]
+    of_nan = helper.make_graph(
+        nodes, "g", [value("x", TensorProto.FLOAT, [1, 8])], [value("y", TensorProto.FLOAT, [1, 8])]
+    )
+    model = helper.make_model(of_nan, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    paths["nan"].write_bytes(model.SerializeToString())
+    return paths
+
+
+def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(models_dir: Path, tmp_path: Path) -> None:
+    paths = broken_models(tmp_path / "broken")
+    wanted = [str(path) for path in paths.values()]
+    plan = msgspec.structs.replace(block(PLAN, models=[*wanted, "yolov5n@64"], backends=["onnxruntime"]), rounds=1)
+    if sys.version_info >= (3, 10):
+        some = Block(models=[str(paths["truncated"]), str(paths["opset"])], backends=["tvm"], threads=[1])
+        plan = msgspec.structs.replace(plan, experiments=[*plan.experiments, some])
+    outcome = bench(request(models_dir, tmp_path / "results", plan), Progress(quiet=True))
+    data = runs.load(outcome.folder)
+    by_cell = {(one.experiment.build.model, one.experiment.build.backend): one for one in data.results}
+    assert by_cell["yolov5n@64", "onnxruntime"].status == "ok"
+    for cell, result in by_cell.items():
+        if cell[0] != "yolov5n@64":
+            assert result.status == "failed", f"{cell}: {result.status}: {result.reason}"
+            assert result.samples is None, "a failed inference never yields a latency"
+    assert len(by_cell) == 1 + len(paths) + 1 + (2 if sys.version_info >= (3, 10) else 0)
+    words = {name: by_cell[name, "onnxruntime"].reason for name in paths}
+    assert "ONNXRuntimeError" in words["truncated"]
+    assert "ONNXRuntimeError" in words["text"]
+    assert "gone.bin" in words["external"]
+    assert "9999" in words["opset"]
+    assert "holds NaN or Inf in 8 of 8 values" in words["nan"]
+    text = report.write(outcome.folder).path.read_text()
+    assert str(tmp_path) not in text.replace(data.run.command, ""), "a report names no path of its machine"
+
+
+def finished(models_dir: Path, results: Path) -> Path:
+    plan = msgspec.structs.replace(PLAN, rounds=3)
+    return bench(request(models_dir, results, plan, run="mine"), Progress(quiet=True)).folder
+
+
+def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path, tmp_path: Path) -> None:
+    folder = finished(models_dir, tmp_path)
+    paths = sorted(folder.glob("local/*onnxruntime*/*/result.json"))
+    whole = [path.read_bytes() for path in paths]
+    paths[0].write_bytes(whole[0][: len(whole[0]) // 2])
+    newer = msgspec.json.decode(whole[1])
+    paths[1].write_bytes(msgspec.json.encode({**newer, "schema": 99}))
+    paths[2].write_bytes(whole[2].replace(b'"elapsed_s": ', b'"elapsed_s": 9', 1))
+    damaged = [path.read_bytes() for path in paths]
+
+    text = report.write(folder).path.read_text()
+    assert "3 files of this run cannot be read" in text
+    for words in ("is not JSON", "newer harness (schema 99", "was changed after it was written"):
+        assert words in text
+    assert "1/result.json" in text
+    assert [path.read_bytes() for path in paths] == damaged
+    with pytest.raises(Exception, match=r"cannot be gone on with: .*result\.json"):
+        finished(models_dir, tmp_path)
+    assert [path.read_bytes() for path in paths] == damaged
+    other = bench(request(models_dir, tmp_path, msgspec.structs.replace(PLAN, rounds=3)), Progress(quiet=True))
+    assert other.folder != folder, "without its name, a damaged run is left alone and a new one is started"
+
+
+def test_a_result_that_was_moved_is_not_taken_for_another(models_dir: Path, tmp_path: Path) -> None:
+    folder = finished(models_dir, tmp_path)
+    first, second = sorted(folder.glob("local/*onnxruntime*/*/result.json"))[:2]
+    shutil.copy(str(first), str(second))
+    assert any("is the result of another cell" in text for text in runs.load(folder).broken)
+
+
+def test_a_broken_run_record_is_named_and_others_are_found(models_dir: Path, tmp_path: Path) -> None:
+    finished(models_dir, tmp_path)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "run.json").write_text('{"kind": "run"')
+    assert runs.find(tmp_path, None).name == "mine"
+    with pytest.raises(RecordError, match=r"torn/run\.json is not JSON"):
+        runs.load(runs.find(tmp_path, "torn"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("version", "0.0.1"), ("architecture", "another machine"), ("model_sha256", "0" * 64)]
+)
+def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by_the_host(
+    models_dir: Path, tmp_path: Path, field: str, value: str
+) -> None:
+    folder = finished(models_dir, tmp_path)
+    result = results_of(folder)["onnxruntime", 1]
+    path = tmp_path / "engines" / str(result.engine) / "engine.json"
+    engine = upgrades.read(path, Engine)
+    foreign = msgspec.structs.replace(engine.ingredients, **{field: value})
+    upgrades.write(path, msgspec.structs.replace(engine, ingredients=foreign))
+    run = upgrades.read(folder / "run.json", runs.Run)
+    job = BenchJob(
+        experiment=result.experiment,
+        round=1,
+        engine_dir=str(path.parent),
+        ingredients=engine.ingredients,
+        arrays="",
+        reference=next(iter(run.references.values())),
+        tolerance=1.0,
+    )
+    with pytest.raises(BuildError, match=rf"made of other ingredients \({field}: '{value}' against "):
+        checked_engine(job)
+    if field != "model_sha256":
+        own = msgspec.structs.replace(job, ingredients=foreign)
+        with pytest.raises(BuildError, match="build it again"):
+            checked_engine(own)
+    plan = msgspec.structs.replace(PLAN, rounds=1)
+    assert bench(request(models_dir, tmp_path, plan), Progress(quiet=True)).counts == {"ok": 2}
+    assert upgrades.read(path, Engine).ingredients == engine.ingredients
+
+
+# --- disks ---------------------------------------------------------------------------------------------------------
+
+
+def harness(results: Path, models_dir: Path, **more: object) -> "subprocess.CompletedProcess[str]":
+    words = ["bench", "--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "2"]
+    words += ["--iterations", "10", "--warmup", "2", "--run", "mine"]
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words, "--results", str(results), "--models-dir", str(models_dir)],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        **more,  # type: ignore[call-overload]
+    )
+
+
+def whole(results: Path) -> List[Path]:
+    """Every file under a final name, each of which must read."""
+    found = []
+    for path in results.glob("mine/**/*.json"):
+        if path.name.startswith("."):
+            continue
+        kind = {"result.json": Result, "run.json": runs.Run}.get(path.name)
+        if kind is not None:
+            upgrades.read(path, kind)
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("limit", [30_000, 1_000_000])
+def test_a_file_size_limit_ends_in_a_sentence_and_the_next_bench_goes_on(
+    models_dir: Path, tmp_path: Path, limit: int
+) -> None:
+    """The smaller limit stops the reference's arrays, the larger one the engine."""
+    ready = harness(tmp_path / "elsewhere", models_dir)  # prepares the model itself
+    assert ready.returncode == 0, ready.stderr
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    ended = harness(tmp_path / "results", models_dir, preexec_fn=limited)
+    assert ended.returncode in {1, 2}, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "File too large" in ended.stderr + ended.stdout or "cannot build" in ended.stderr + ended.stdout
+    whole(tmp_path / "results")
+    shutil.rmtree(tmp_path / "results")
+    assert harness(tmp_path / "results", models_dir).returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB: room for one engine of 7.5 MB, not for much more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a disk to fill")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_ends_in_a_sentence_and_the_next_bench_goes_on(models_dir: Path, small_disk: Path) -> None:
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 11_500_000)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert "No space left on device" in ended.stderr or "disk is full" in ended.stderr
+    whole(small_disk / "results")
+    filler.unlink()
+    again = harness(small_disk / "results", models_dir)
+    assert again.returncode == 0, again.stderr
+    assert "4 ok" in again.stdout
+
+
+def test_a_disk_that_fills_while_measuring_loses_no_finished_cell(models_dir: Path, small_disk: Path) -> None:
+    first = harness(small_disk / "results", models_dir)
+    assert first.returncode == 0, first.stderr
+    done = sorted((small_disk / "results").glob("mine/local/*/*/result.json"))
+    kept = {path: path.read_bytes() for path in done[1:]}
+    done[0].unlink()
+    free = shutil.disk_usage(str(small_disk)).free
+    (small_disk / "filler").write_bytes(b"x" * free)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr + ended.stdout
+    assert not done[0].exists()
+    (small_disk / "filler").unlink()
+    assert harness(small_disk / "results", models_dir).returncode == 0
+    assert done[0].exists()
+    assert all(path.read_bytes() == data for path, data in kept.items())
+
+
+def test_a_read_only_folder_is_said(models_dir: Path, small_disk: Path) -> None:
+    (small_disk / "results").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr
+    assert "Read-only file system" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
+    """No half file under a final name, no finished cell lost or measured again, and in the end the whole run."""
+    chance = random.Random(int(os.environ.get("KILL_SEED", "1")))
+    words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "20"]
+    words += ["--iterations", "10", "--warmup", "2", "--run", "mine", "-q"]
+    folders = ["--results", str(tmp_path), "--models-dir", str(models_dir)]
+    kept: Dict[Path, bytes] = {}
+    for _ in range(50):
+        host = subprocess.Popen(
+            [sys.executable, "-m", "harness", "bench", *words, *folders],
+            cwd=str(ROOT),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0.1, 2.2))
+        host.kill()
+        host.wait()
+        for path in sorted(tmp_path.glob("mine/local/*/*/result.json")):
+            data = path.read_bytes()
+            upgrades.decode(data, Result, str(path))
+            assert kept.setdefault(path, data) == data, f"{path} was measured again"
+        assert all(path.exists() for path in kept)
+        for path in tmp_path.glob("engines/*/engine.json"):
+            upgrades.read(path, Engine)
+    last = subprocess.run(
+        [sys.executable, "-m", "harness", "bench", *words, *folders], cwd=str(ROOT), capture_output=True, check=False
+    )
+    assert last.returncode == 0, last.stderr.decode()
+    assert b"40 ok" in last.stdout
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert len(kept) >= 10, "killed so early each time that nothing was tested"
+    assert worker_of(os.getpid()) is None
