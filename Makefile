@@ -9,13 +9,15 @@ SETUP := $(PYTHON) -m harness.host.setup $(VENV) requirements.txt
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help python ready ready-to-develop demo models build-engines bench report test lint check doctor clean
+.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test lint \
+	check doctor clean clean-results clean-engines
 
 help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH ROUNDS WARMUP ITERATIONS THREADS'
-	@echo '           MAX_SECONDS SEED BASELINE BOARD RUN RETRY DRY_RUN   (lists are comma-separated)'
+	@echo '           MAX_SECONDS SEED BASELINE BOARD RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD ONLY YES'
+	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
 	@$(HARNESS) demo
@@ -32,6 +34,15 @@ bench: ready  ## measure the plan, or go on with an unfinished run
 report: ready  ## render the newest run (or RUN=name) as Markdown
 	@$(HARNESS) report
 
+compare: ready  ## compare two runs: OLD=run [NEW=run]
+	@$(HARNESS) compare
+
+schema: ready  ## print the JSON Schema of every stored record
+	@$(HARNESS) schema
+
+selfbench: ready  ## measure the harness itself (ONLY=part,part)
+	@$(HARNESS) selfbench
+
 test: ready-to-develop  ## run the tests
 	@$(HARNESS) test
 
@@ -46,6 +57,12 @@ doctor: ready  ## show what this machine offers and lacks
 
 clean:  ## remove caches and .venv; never results, engines or models
 	@if [ -x $(VENV)/bin/python ]; then $(HARNESS) clean; else echo 'nothing to clean: no $(VENV)'; fi
+
+clean-results: ready  ## remove every run, after asking
+	@$(HARNESS) clean-results
+
+clean-engines: ready  ## remove every engine, after asking
+	@$(HARNESS) clean-engines
 
 ready: python
 	@$(SETUP)

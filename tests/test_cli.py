@@ -12,7 +12,8 @@ import pytest
 from harness.host.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = ["demo", "models", "build-engines", "bench", "report", "test", "lint", "check", "doctor", "clean"]
+TARGETS = ["demo", "models", "build-engines", "bench", "report", "compare", "schema", "selfbench", "test", "lint"]
+TARGETS += ["check", "doctor", "clean", "clean-results", "clean-engines"]
 VARIABLES = [
     "PLAN",
     "MODEL",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.host.bench import Request
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
-TAKEN = ("engines", "references", "example")
+TAKEN = ("engines", "references")
 
 
 def open_run(
