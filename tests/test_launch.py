@@ -38,7 +38,7 @@ def test_a_worker_answers_and_its_folder_goes(tmp_path: Path) -> None:
 
 def test_what_a_user_can_act_on_is_a_failure(tmp_path: Path, tiny_model: Path) -> None:
     answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, tiny_model, precision="int8"), Engine, 60)
-    assert answer == Failure(status="skipped", reason="onnxruntime builds fp32 here, not int8")
+    assert answer == Failure(status="skipped", reason="onnxruntime builds fp16, fp32 here, not int8")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, broken), Engine, 60)

@@ -11,28 +11,15 @@ from harness.host import estimates, groundwork, lock, runs, schedule
 from harness.host.engines import EngineStore
 from harness.host.groundwork import Ready
 from harness.host.launch.ask import ask
-from harness.host.plan import Plan
 from harness.host.progress import Progress
 from harness.host.references import ReferenceStore
+from harness.host.request import Request
 from harness.host.resume import open_run
 from harness.host.runs import Run
 from harness.host.schedule import Cell
 from harness.host.survey import Survey, survey
 from harness.jobs import BenchJob, Failure
 from harness.records import Experiment, Result
-
-
-class Request(NamedTuple):
-    """What a user asked of `make bench`."""
-
-    plan: Plan
-    plan_name: str
-    command: str
-    models_dir: Path
-    results: Path
-    board: str = "local"
-    run: Optional[str] = None
-    retry: Optional[str] = None
 
 
 class Outcome(NamedTuple):

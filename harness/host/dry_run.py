@@ -1,9 +1,9 @@
 """`DRY_RUN=1`: what a bench would do, without doing it."""
 
 from harness.host import schedule
-from harness.host.bench import Request
 from harness.host.estimates import Estimates
 from harness.host.progress import duration, label
+from harness.host.request import Request
 from harness.host.survey import experiments_on
 
 

@@ -27,8 +27,8 @@ class CellScreen:
         if result.samples is None:
             self.text = f"{result.status}: {result.reason}"
             return
-        middle = sorted(result.samples.compute_ns)[len(result.samples.compute_ns) // 2]
-        self.text = f"{result.status}, median {middle / 1e6:.4g} ms"
+        middle = sorted(result.samples.compute_ns)[len(result.samples.compute_ns) // 2] / 1e6
+        self.text = f"{result.status}, median {f'{middle:.0f}' if middle >= 1000 else f'{middle:.4g}'} ms"
         if result.deviations:
             self.text += f" ({'; '.join(result.deviations)})"
 

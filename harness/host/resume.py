@@ -3,28 +3,24 @@
 import re
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Optional, Tuple, Union
+from typing import Dict, Optional, Tuple, Union
 
 import msgspec
 
 from harness import upgrades
 from harness.errors import PlanError, RecordError
 from harness.host import machines, runs
+from harness.host.request import Request
 from harness.host.runs import Model, Run
 from harness.host.survey import Survey
 from harness.jobs import Failure
 from harness.records import Machine, Reference
 
-if TYPE_CHECKING:
-    from harness.host.bench import Request
-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 TAKEN = ("engines", "references")
 
 
-def open_run(
-    request: "Request", survey: Survey, references: "Dict[str, Union[Reference, Failure]]"
-) -> Tuple[Path, Run]:
+def open_run(request: Request, survey: Survey, references: "Dict[str, Union[Reference, Failure]]") -> Tuple[Path, Run]:
     """The named run, the newest unfinished one that matches, or a new one; its folder holds run.json and machine.json.
 
     A run is finished when every cell has ended, and none as what is to be retried.
@@ -63,7 +59,7 @@ def mismatch(folder: Path, wanted: Run, machine: Machine) -> str:
     return "; ".join(changed + [text for text in [machines.difference(before, machine)] if text])
 
 
-def _planned(request: "Request", survey: Survey, references: "Dict[str, Union[Reference, Failure]]") -> Run:
+def _planned(request: Request, survey: Survey, references: "Dict[str, Union[Reference, Failure]]") -> Run:
     keys = {one.slug(): survey.ingredients(one.build) for one in survey.experiments}
     first = survey.experiments[0].build.model
     return Run(

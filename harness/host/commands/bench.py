@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from harness.host import asked, dry_run, options
+from harness.host import dry_run, options
 from harness.host.bench import Outcome
 from harness.host.bench import bench as measure
 from harness.host.progress import Progress
+from harness.host.request import requested
 
 
 @click.command("bench")
@@ -22,7 +23,7 @@ def command(**given: Any) -> int:
     python -m harness bench --model yolov5n@320 --backends onnxruntime,tvm --rounds 3
     python -m harness bench --plan demo --dry-run
     """
-    request = asked.request(given, "default")
+    request = requested(given, "default")
     if given["dry_run"]:
         click.echo(dry_run.text(request))
         return 0

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from harness.host import asked, groundwork, lock, options, survey
+from harness.host import groundwork, lock, options, survey
 from harness.host.progress import Progress
+from harness.host.request import requested
 from harness.jobs import Failure
 
 
@@ -18,7 +19,7 @@ def command(**given: Any) -> int:
     python -m harness build-engines
     python -m harness build-engines --model yolov5n@320 --backends tvm
     """
-    request = asked.request(given, "default")
+    request = requested(given, "default")
     progress = Progress(given["quiet"], verbose=True)
     with lock.measuring(request.results):
         found = survey.survey(

@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
-from harness.host import asked, options
+from harness.host import dry_run, options
 from harness.host.bench import bench as measure
 from harness.host.commands.bench import code
 from harness.host.progress import Progress
 from harness.host.report import write
+from harness.host.request import requested
 
 
 @click.command("demo")
@@ -19,7 +20,11 @@ def command(**given: Any) -> int:
     \b
     python -m harness demo
     """
-    outcome = measure(asked.request(given, "demo"), Progress(given["quiet"], given["verbose"]))
+    request = requested(given, "demo")
+    if given["dry_run"]:
+        click.echo(dry_run.text(request))
+        return 0
+    outcome = measure(request, Progress(given["quiet"], given["verbose"]))
     report = write(outcome.folder)
     click.echo(f"report: {report.path}")
     click.echo(report.headline)

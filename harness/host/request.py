@@ -1,19 +1,33 @@
-"""From flags to a request: reads the plan, checks the board, and spells the command that would do the same again."""
+"""What a user asked for: the plan with what overrules it, where, and the command that would do the same again."""
 
 import shlex
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, NamedTuple, Optional
 
 from harness.errors import PlanError
 from harness.host import options
 from harness.host import plan as plans
-from harness.host.bench import Request
+from harness.host.plan import Plan
 
 LISTS = ("model", "backends", "precisions", "batch", "threads")
 PLAIN = ("seed", "rounds", "warmup", "iterations", "max_seconds", "baseline")
 
 
-def request(given: Dict[str, Any], default_plan: str) -> Request:
+class Request(NamedTuple):
+    """What a user asked of `make bench`."""
+
+    plan: Plan
+    plan_name: str
+    command: str
+    models_dir: Path
+    results: Path
+    board: str = "local"
+    run: Optional[str] = None
+    retry: Optional[str] = None
+
+
+def requested(given: Dict[str, Any], default_plan: str) -> Request:
+    """What click collected, as a request."""
     if given["board"] != "local":
         raise PlanError(f"BOARD: unknown board {given['board']!r}; this machine is `local`, and no other is known")
     name = given["plan"] or default_plan
