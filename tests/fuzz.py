@@ -1,7 +1,7 @@
 """Mutates plans, ONNX files and result files: `python -m tests.fuzz --count 10000 --seconds 900`; not a part of CI.
 
 A case is bad when it ends in anything but a HarnessError or success, when it hangs, or when a file appears where none
-belongs. What a runtime does with a model that onnx accepts happens in a worker, as in any bench: every 250th case goes
+belongs. What a runtime does with a model that onnx accepts happens in a worker, as in any bench: every 100th case goes
 through the whole command line.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
 import msgspec
+import onnx
 
 from harness import upgrades
 from harness.errors import HarnessError
@@ -32,7 +33,7 @@ from tests.example_run import experiment, result
 
 ROOT = Path(__file__).resolve().parents[1]
 CASE_LIMIT_S = 20
-WHOLE_EVERY = 250
+WHOLE_EVERY = 100
 NASTY: List[object] = [
     None,
     True,
@@ -104,6 +105,37 @@ def mutated_values(value: object, chance: random.Random) -> object:
     return value
 
 
+def mutated_graph(data: bytes, chance: random.Random) -> bytes:
+    """A file that still parses, with a graph that may be nonsense: names, operators, shapes, types, lost or doubled parts."""
+    model = onnx.load_from_string(data)
+    graph = model.graph
+    for _ in range(chance.randint(1, 3)):
+        node = chance.choice(graph.node) if graph.node else None
+        value = chance.choice([*graph.input, *graph.output]) if graph.input or graph.output else None
+        kind = chance.randrange(8)
+        if kind == 0 and node:
+            node.op_type = chance.choice(["Relu", "Conv", "Loop", "Nonsense", "", "NonZero", "Reshape"])
+        elif kind == 1 and node and node.input:
+            node.input[0] = chance.choice(["", "x", "y", "nowhere", "../../etc"])
+        elif kind == 2 and value:
+            value.name = chance.choice(["", "x", "y", "a/b", "\u202e|`<b>", "x" * 300])
+        elif kind == 3 and value:
+            value.type.tensor_type.elem_type = chance.choice([0, 1, 7, 8, 9, 10, 16, 99])
+        elif kind == 4 and value and value.type.tensor_type.shape.dim:
+            dim = chance.choice(value.type.tensor_type.shape.dim)
+            if chance.random() < 0.5:
+                dim.dim_param = chance.choice(["", "n", "images"])
+            else:
+                dim.dim_value = chance.choice([-1, 0, 1, 5, 2**40, -(2**63)])
+        elif kind == 5 and graph.node:
+            del graph.node[chance.randrange(len(graph.node))]
+        elif kind == 6 and value:
+            chance.choice([graph.input, graph.output]).append(value)
+        else:
+            model.opset_import[0].version = chance.choice([0, 1, 7, 21, 99, -1])
+    return bytes(model.SerializeToString())
+
+
 class Fuzz:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.chance = folder, random.Random(seed)
@@ -142,16 +174,20 @@ class Fuzz:
                 return
         report.write(self.run)
 
+    def broken_model(self) -> bytes:
+        change = self.chance.choice([mutated, mutated_graph, mutated_graph])
+        return change(self.chance.choice(self.models), self.chance)
+
     def model(self) -> None:
         path = self.folder / "given.onnx"
-        path.write_bytes(mutated(self.chance.choice(self.models), self.chance))
+        path.write_bytes(self.broken_model())
         sizes = {"x": [1, 3, 4, 4]} if self.chance.random() < 0.5 else {}
         prepare(_models(self.folder), str(path), 1, sizes)
 
     def whole(self) -> None:
         """A damaged model through the command line: its cell may fail or crash, the command says so and ends."""
         path = self.folder / "given.onnx"
-        path.write_bytes(mutated(self.chance.choice(self.models), self.chance))
+        path.write_bytes(self.broken_model())
         words = ["bench", "--model", str(path), "--backends", "onnxruntime", "--rounds", "1", "--threads", "1"]
         words += ["--iterations", "10", "--max-seconds", "1", "--results", str(self.folder / "results")]
         words += ["--models-dir", str(_models(self.folder))]
@@ -174,11 +210,14 @@ def _models(folder: Path) -> Path:
     return folder / "models"
 
 
-def _small_model() -> bytes:
+def _small_model(opset: int = 13) -> bytes:
     from tests.test_bad_input import broken_models
 
     with tempfile.TemporaryDirectory() as folder:
-        return broken_models(Path(folder) / "m")["opset"].read_bytes().replace(b"\x8fN", b"\x0d\x00")
+        model = onnx.load(str(broken_models(Path(folder) / "m")["opset"]))
+    model.opset_import[0].version = opset
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
 
 
 def _listing(folder: Path) -> Tuple[str, ...]:

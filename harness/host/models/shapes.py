@@ -55,8 +55,9 @@ def inferred(model: onnx.ModelProto) -> bytes:
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
-    # An operator unknown here may be known to a backend; whoever cannot read the graph says so itself.
-    with contextlib.suppress(shape_inference.InferenceError):
+    # An operator unknown here may be known to a backend; whoever cannot read the graph says so itself. Of sizes that
+    # nothing can hold, inference lets its C++ errors through, which share no class with its own.
+    with contextlib.suppress(shape_inference.InferenceError, ValueError, RuntimeError, MemoryError, OverflowError):
         model = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
