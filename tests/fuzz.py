@@ -106,7 +106,7 @@ def mutated_values(value: object, chance: random.Random) -> object:
 
 
 def mutated_graph(data: bytes, chance: random.Random) -> bytes:
-    """A file that still parses, with a graph that may be nonsense: names, operators, shapes, types, lost or doubled parts."""
+    """A file that still parses, with a graph that may be nonsense: names, operators, shapes, types, lost parts."""
     model = onnx.load_from_string(data)
     graph = model.graph
     for _ in range(chance.randint(1, 3)):
