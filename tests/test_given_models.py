@@ -100,6 +100,11 @@ def test_external_data_goes_into_the_prepared_file(tmp_path: Path) -> None:
     assert onnxruntime.InferenceSession(str(model.path)).get_inputs()[0].shape == [1, 3, 8, 8]
 
 
+def test_sizes_that_nothing_can_hold_are_left_to_the_backends(tmp_path: Path) -> None:
+    path = save(tmp_path / "huge.onnx", [2**40, 3, 2**40, 2**40])
+    assert prepare(tmp_path / "models", str(path), 2**40, {}).ranges == {"image": [0.0, 1.0]}
+
+
 def test_old_graphs_that_list_weights_as_inputs(tmp_path: Path) -> None:
     model = onnx.load(str(save(tmp_path / "net.onnx", [1, 3, 8, 8])))
     model.graph.input.append(helper.make_tensor_value_info("weights", TensorProto.FLOAT, [4, 3, 1, 1]))

@@ -84,6 +84,8 @@ def test_what_is_wrong_is_refused_by_name(change: dict, message: str) -> None:
 def test_a_torn_file_is_refused_with_what_to_do() -> None:
     with pytest.raises(RecordError, match=r"torn.json is not JSON .*move it away"):
         upgrades.decode(msgspec.json.encode(result())[:100], Result, "torn.json")
+    with pytest.raises(RecordError, match=r"torn.json is not JSON .*move it away"):
+        upgrades.decode(b'{"kind": "\xf7', Result, "torn.json")
 
 
 def test_a_file_edited_by_hand_is_told_from_a_torn_one_and_a_newer_one() -> None:
