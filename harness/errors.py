@@ -8,6 +8,7 @@ HarnessError
 ├── Unsupported      nobody: this machine cannot do it, the cell is *skipped*
 ├── BuildError       whoever owns the model or the backend: the cell is *failed*
 ├── AccuracyError    the same, outputs are wrong: the cell is *failed*
+├── RefusedArchive   nobody: what a container left is not what a worker writes, the cell is *crashed*
 └── LaunchError      docker or the board must be mended                         exit 3
 
 Anything else is a bug and shows its traceback.
@@ -61,6 +62,10 @@ class BuildError(HarnessError):
 
 class AccuracyError(HarnessError):
     pass
+
+
+class RefusedArchive(HarnessError):
+    """Something came out of a container that no worker of ours writes; says which member and why."""
 
 
 class LaunchError(HarnessError):

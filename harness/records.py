@@ -5,11 +5,12 @@ Python 3.8 evaluates these annotations at run time, so they are written with `ty
 """
 
 import hashlib
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Union
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of every record below; `upgrades.py` reads older ones."""
 
 STATUSES = ("ok", "skipped", "failed", "crashed")
@@ -50,6 +51,8 @@ class SystemOptions(Record, frozen=True):
     """Where an experiment runs."""
 
     board: str = "local"
+    container: Union[str, UnsetType] = UNSET
+    """Pin of the container it runs in; absent for a plain process. (Absent, it leaves older hashes as they are.)"""
 
 
 class Experiment(Record, frozen=True):
@@ -78,6 +81,8 @@ class Ingredients(Record, frozen=True):
     """The runtime's."""
     architecture: str
     """What the runtime compiles for here, in its own words."""
+    container: Union[str, UnsetType] = UNSET
+    """Pin of the container it is built in: another user space links other libraries."""
 
     def key(self) -> str:
         return digest(self, 16)
@@ -86,7 +91,9 @@ class Ingredients(Record, frozen=True):
         """The ingredients that differ from `other`, `here` against `there`; empty when none does."""
         ours, theirs = msgspec.to_builtins(self), msgspec.to_builtins(other)
         return "; ".join(
-            f"{name}: {ours[name]!r} against {theirs[name]!r}" for name in ours if ours[name] != theirs[name]
+            f"{name}: {ours.get(name)!r} against {theirs.get(name)!r}"
+            for name in {**ours, **theirs}
+            if ours.get(name) != theirs.get(name)
         )
 
 
@@ -211,6 +218,23 @@ class BackendFacts(Record, frozen=True):
     """Changes whenever the other facts might, and is quick to read; empty where nothing quick says so."""
 
 
+class Container(Record, frozen=True):
+    """What stands between a worker and its board; told by the engine that runs it."""
+
+    jetpack: str
+    """Name of the pin."""
+    image: str
+    """Id, which changes with any byte of it."""
+    base: str
+    base_digests: List[str]
+    base_pinned: bool
+    engine_version: str
+    gpu: str
+    """How the container reaches one: `none`, `runtime nvidia` or `device request`."""
+    memory_limit_bytes: Optional[int] = None
+    """Of CPU memory alone: what a Jetson's GPU takes is not counted by it."""
+
+
 class Machine(Record, frozen=True, tag_field="kind", tag="machine"):
     """A board under test. Names no host, serial number, address, user or path: reports get published."""
 
@@ -232,6 +256,10 @@ class Machine(Record, frozen=True, tag_field="kind", tag="machine"):
     backends: Dict[str, BackendFacts]
     timer_step_ns: int = 0
     """Smallest step seen of the clock that takes every sample; 0 is unknown."""
+    container: Optional[Container] = None
+    l4t: Optional[str] = None
+    """Read outside of the container, like `module`."""
+    module: Optional[str] = None
     schema: int = SCHEMA
 
 

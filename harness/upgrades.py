@@ -20,8 +20,18 @@ R = TypeVar("R", bound=Record)
 Upgrade = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 CONTENT = "content_sha256"
-STEPS: Dict[int, Upgrade] = {}
-"""Schema n to the function that makes n + 1 of it. Schema 1 is the first, so there is none yet."""
+
+
+def _to_2(raw: Dict[str, Any]) -> Dict[str, Any]:
+    """A run may have several boards: what belongs to one moves below its name. Other kinds only gained fields."""
+    if raw.get("kind") != "run":
+        return raw
+    names = ("board", "experiments", "engines", "references")
+    return {**{key: value for key, value in raw.items() if key not in names}, "on": [{one: raw[one] for one in names}]}
+
+
+STEPS: Dict[int, Upgrade] = {1: _to_2}
+"""Schema n to the function that makes n + 1 of it."""
 
 
 def upgrade(raw: Dict[str, Any], steps: Dict[int, Upgrade] = STEPS, schema: int = SCHEMA) -> Dict[str, Any]:

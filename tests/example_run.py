@@ -8,7 +8,7 @@ import msgspec
 from harness import upgrades
 from harness.host import runs
 from harness.host.plan import Block, Plan
-from harness.host.runs import Model, Run
+from harness.host.runs import Model, OnBoard, Run
 from harness.records import (
     Accuracy,
     BackendFacts,
@@ -106,10 +106,14 @@ def write(folder: Path, results: List[Result], experiments: List[Experiment], ro
         command="make bench PLAN=demo",
         plan=msgspec.structs.replace(Plan(title="An example", experiments=[block], rounds=rounds), **plan),
         plan_name="demo",
-        board="local",
-        experiments=experiments,
-        engines={one.slug(): key(one) for one in experiments},
-        references={"yolov5n@320-b1": _reference()},
+        on=[
+            OnBoard(
+                board="local",
+                experiments=experiments,
+                engines={one.slug(): key(one) for one in experiments},
+                references={"yolov5n@320-b1": _reference()},
+            )
+        ],
         models=[
             Model(
                 reference="yolov5n@320",

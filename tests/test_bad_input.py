@@ -19,13 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from harness import upgrades
 from harness.errors import BuildError, RecordError
 from harness.host import report, runs
-from harness.host.bench import bench
 from harness.host.plan import Block
-from harness.host.progress import Progress
 from harness.jobs import BenchJob
 from harness.records import Engine, Result
 from harness.worker.bench import checked_engine
-from tests.test_bench import PLAN, ROOT, block, models_dir, request, results_of, worker_of
+from tests.test_bench import PLAN, ROOT, block, measured, models_dir, request, results_of, worker_of
 
 __all__ = ["models_dir"]  # the fixture
 
@@ -67,8 +65,8 @@ def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(mod
     if sys.version_info >= (3, 10):
         some = Block(models=[str(paths["truncated"]), str(paths["opset"])], backends=["tvm"], threads=[1])
         plan = msgspec.structs.replace(plan, experiments=[*plan.experiments, some])
-    outcome = bench(request(models_dir, tmp_path / "results", plan), Progress(quiet=True))
-    data = runs.load(outcome.folder)
+    outcome = measured(request(models_dir, tmp_path / "results", plan))
+    data = runs.load_one(outcome.folder)
     by_cell = {(one.experiment.build.model, one.experiment.build.backend): one for one in data.results}
     assert by_cell["yolov5n@64", "onnxruntime"].status == "ok"
     for cell, result in by_cell.items():
@@ -88,7 +86,7 @@ def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(mod
 
 def finished(models_dir: Path, results: Path) -> Path:
     plan = msgspec.structs.replace(PLAN, rounds=3)
-    return bench(request(models_dir, results, plan, run="mine"), Progress(quiet=True)).folder
+    return measured(request(models_dir, results, plan, run="mine")).folder
 
 
 def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path, tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path,
     with pytest.raises(Exception, match=r"cannot be gone on with: .*result\.json"):
         finished(models_dir, tmp_path)
     assert [path.read_bytes() for path in paths] == damaged
-    other = bench(request(models_dir, tmp_path, msgspec.structs.replace(PLAN, rounds=3)), Progress(quiet=True))
+    other = measured(request(models_dir, tmp_path, msgspec.structs.replace(PLAN, rounds=3)))
     assert other.folder != folder, "without its name, a damaged run is left alone and a new one is started"
 
 
@@ -118,7 +116,7 @@ def test_a_result_that_was_moved_is_not_taken_for_another(models_dir: Path, tmp_
     folder = finished(models_dir, tmp_path)
     first, second = sorted(folder.glob("local/*onnxruntime*/*/result.json"))[:2]
     shutil.copy(str(first), str(second))
-    assert any("is the result of another cell" in text for text in runs.load(folder).broken)
+    assert any("is the result of another cell" in text for text in runs.load_one(folder).broken)
 
 
 def test_a_broken_run_record_is_named_and_others_are_found(models_dir: Path, tmp_path: Path) -> None:
@@ -127,7 +125,7 @@ def test_a_broken_run_record_is_named_and_others_are_found(models_dir: Path, tmp
     (tmp_path / "torn" / "run.json").write_text('{"kind": "run"')
     assert runs.find(tmp_path, None).name == "mine"
     with pytest.raises(RecordError, match=r"torn/run\.json is not JSON"):
-        runs.load(runs.find(tmp_path, "torn"))
+        runs.load_one(runs.find(tmp_path, "torn"))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,7 @@ def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by
         engine_dir=str(path.parent),
         ingredients=engine.ingredients,
         arrays="",
-        reference=next(iter(run.references.values())),
+        reference=next(iter(run.on[0].references.values())),
         tolerance=1.0,
     )
     with pytest.raises(BuildError, match=rf"made of other ingredients \({field}: '{value}' against "):
@@ -159,7 +157,7 @@ def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by
         with pytest.raises(BuildError, match="build it again"):
             checked_engine(own)
     plan = msgspec.structs.replace(PLAN, rounds=1)
-    assert bench(request(models_dir, tmp_path, plan), Progress(quiet=True)).counts == {"ok": 2}
+    assert measured(request(models_dir, tmp_path, plan)).counts == {"ok": 2}
     assert upgrades.read(path, Engine).ingredients == engine.ingredients
 
 

@@ -16,7 +16,8 @@ import pytest
 from harness import upgrades
 from harness.errors import PlanError
 from harness.host import lock, runs
-from harness.host.bench import bench
+from harness.host.bench import Outcome, bench
+from harness.host.board import LocalBoard
 from harness.host.plan import Block, Plan
 from harness.host.progress import Progress
 from harness.host.request import Request
@@ -47,8 +48,11 @@ def request(models_dir: Path, results: Path, plan: Plan = PLAN, **more: object) 
 
 
 def results_of(folder: Path) -> Dict[Tuple[str, int], Result]:
-    found = runs.ended(folder, upgrades.read(folder / "run.json", runs.Run)).results
-    return {(result.experiment.build.backend, result.round): result for result in found.values()}
+    return {(result.experiment.build.backend, result.round): result for result in runs.load_one(folder).results}
+
+
+def measured(asked: Request) -> Outcome:
+    return bench(asked, [LocalBoard(asked.results / ".work")], Progress(quiet=True))
 
 
 def block(plan: Plan, **change: object) -> Plan:
@@ -56,7 +60,7 @@ def block(plan: Plan, **change: object) -> Plan:
 
 
 def test_every_cell_ends_ok_with_samples_and_accuracy(models_dir: Path, tmp_path: Path) -> None:
-    outcome = bench(request(models_dir, tmp_path), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path))
     assert outcome.counts == {"ok": 4}
     found = results_of(outcome.folder)
     assert set(found) == {("null", 1), ("null", 2), ("onnxruntime", 1), ("onnxruntime", 2)}
@@ -69,53 +73,53 @@ def test_every_cell_ends_ok_with_samples_and_accuracy(models_dir: Path, tmp_path
     accuracy = found["onnxruntime", 1].accuracy
     assert accuracy is not None
     assert accuracy.outputs[0].relative_rms <= accuracy.tolerance == 1e-4
-    engine = runs.load(outcome.folder).engines[str(found["onnxruntime", 1].engine)]
+    engine = runs.load_one(outcome.folder).engines[str(found["onnxruntime", 1].engine)]
     assert engine.build_seconds > 0
     assert set(engine.files) == {"optimized.onnx"}
     assert not list((tmp_path / ".work").glob("cell-*")), "work folders are gone"
 
 
 def test_a_finished_run_is_not_gone_on_with_and_engines_are_not_built_again(models_dir: Path, tmp_path: Path) -> None:
-    first = bench(request(models_dir, tmp_path), Progress(quiet=True))
+    first = measured(request(models_dir, tmp_path))
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "engines").rglob("*") if path.is_file()}
-    second = bench(request(models_dir, tmp_path), Progress(quiet=True))
+    second = measured(request(models_dir, tmp_path))
     assert first.folder != second.folder
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "engines").rglob("*") if path.is_file()}
 
 
 def test_an_engine_that_was_damaged_is_built_again(models_dir: Path, tmp_path: Path) -> None:
-    bench(request(models_dir, tmp_path), Progress(quiet=True))
+    measured(request(models_dir, tmp_path))
     engine = next((tmp_path / "engines").glob("*/optimized.onnx"))
     whole = engine.read_bytes()
     engine.write_bytes(whole[:1000])
-    assert bench(request(models_dir, tmp_path), Progress(quiet=True)).counts == {"ok": 4}
+    assert measured(request(models_dir, tmp_path)).counts == {"ok": 4}
     assert engine.stat().st_size == len(whole)
 
 
 def test_what_this_machine_cannot_do_is_skipped_with_the_reason(models_dir: Path, tmp_path: Path) -> None:
     plan = block(PLAN, backends=["onnxruntime"], precisions=["fp32", "int8"])
-    outcome = bench(request(models_dir, tmp_path, plan), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path, plan))
     assert outcome.counts == {"ok": 4, "skipped": 2}, "two of the floor, which is measured in every run"
-    skipped = [one for one in runs.load(outcome.folder).results if one.status == "skipped"]
+    skipped = [one for one in runs.load_one(outcome.folder).results if one.status == "skipped"]
     assert {one.reason for one in skipped} == {"onnxruntime builds fp16, fp32 here, not int8"}
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM has a wheel for this Python")
 def test_tvm_without_a_wheel_is_skipped_with_that_reason(models_dir: Path, tmp_path: Path) -> None:
-    outcome = bench(request(models_dir, tmp_path, block(PLAN, backends=["tvm"])), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path, block(PLAN, backends=["tvm"])))
     assert outcome.counts == {"ok": 2, "skipped": 2}
     assert "no wheel for Python 3." in results_of(outcome.folder)["tvm", 1].reason
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="TVM has no wheel for this Python")
 def test_tvm_is_measured_and_names_its_target(models_dir: Path, tmp_path: Path) -> None:
-    outcome = bench(request(models_dir, tmp_path, block(PLAN, backends=["tvm"])), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path, block(PLAN, backends=["tvm"])))
     assert outcome.counts == {"ok": 4}
     assert results_of(outcome.folder)["tvm", 1].variant.startswith("untuned, ")
 
 
 def test_wrong_outputs_fail_the_cell_and_are_not_timed(models_dir: Path, tmp_path: Path) -> None:
-    bench(request(models_dir, tmp_path), Progress(quiet=True))
+    measured(request(models_dir, tmp_path))
     record = next((tmp_path / "references").glob("*.json"))
     reference = upgrades.read(record, Reference)
     path = record.with_suffix(".npz")
@@ -123,7 +127,7 @@ def test_wrong_outputs_fail_the_cell_and_are_not_timed(models_dir: Path, tmp_pat
     sha256 = arrays.save(path, inputs, {name: array * numpy.float32(1.01) for name, array in outputs.items()})
     upgrades.write(record, msgspec.structs.replace(reference, arrays_sha256=sha256))
 
-    outcome = bench(request(models_dir, tmp_path), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path))
     assert outcome.counts == {"ok": 2, "failed": 2}
     failed = results_of(outcome.folder)["onnxruntime", 1]
     assert "differs from the reference by a relative RMS of 0.0099" in failed.reason
@@ -133,7 +137,7 @@ def test_wrong_outputs_fail_the_cell_and_are_not_timed(models_dir: Path, tmp_pat
 
 def test_a_hanging_worker_crashes_its_cell_and_the_run_goes_on(models_dir: Path, tmp_path: Path) -> None:
     plan = msgspec.structs.replace(PLAN, iterations=10**7, max_seconds=600.0, time_limit_s=2, rounds=1)
-    outcome = bench(request(models_dir, tmp_path, plan), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path, plan))
     assert outcome.counts == {"crashed": 2}
     result = results_of(outcome.folder)["onnxruntime", 1]
     assert result.reason.startswith("no answer within the time limit of 2 s")
@@ -217,7 +221,7 @@ def test_a_killed_worker_crashes_its_cell_and_retry_measures_it_again(models_dir
     out, _ = host.communicate(timeout=120)
     assert host.returncode == 1, "a crashed cell is not success"
     assert "1 crashed, 11 ok" in out.decode()
-    crashed = [one for one in runs.load(tmp_path / "mine").results if one.status == "crashed"]
+    crashed = [one for one in runs.load_one(tmp_path / "mine").results if one.status == "crashed"]
     assert "ended by signal 9 (SIGKILL)" in crashed[0].reason
     assert "memory" not in crashed[0].reason
 
@@ -248,24 +252,24 @@ def test_an_interrupted_cell_leaves_no_result(models_dir: Path, tmp_path: Path, 
 
 
 def test_a_named_run_that_does_not_match_is_refused_with_the_difference(models_dir: Path, tmp_path: Path) -> None:
-    bench(request(models_dir, tmp_path, run="mine"), Progress(quiet=True))
+    measured(request(models_dir, tmp_path, run="mine"))
     other = msgspec.structs.replace(PLAN, iterations=11)
     with pytest.raises(PlanError, match="plan's iterations: 10 then, 11 now"):
-        bench(request(models_dir, tmp_path, other, run="mine"), Progress(quiet=True))
+        measured(request(models_dir, tmp_path, other, run="mine"))
     with pytest.raises(PlanError, match="is no name for a run"):
-        bench(request(models_dir, tmp_path, run="engines"), Progress(quiet=True))
+        measured(request(models_dir, tmp_path, run="engines"))
 
 
 def test_a_run_of_another_machine_state_is_not_gone_on_with(models_dir: Path, tmp_path: Path) -> None:
-    outcome = bench(request(models_dir, tmp_path, run="mine"), Progress(quiet=True))
+    outcome = measured(request(models_dir, tmp_path, run="mine"))
     path = outcome.folder / "local" / "machine.json"
     machine = upgrades.read(path, Machine)
     for name in ("harness_revision", "governor", "boot_id", "kernel"):
         upgrades.write(path, msgspec.structs.replace(machine, **{name: "another"}))
         with pytest.raises(PlanError, match=rf"{name}: another then, \S+ now"):
-            bench(request(models_dir, tmp_path, run="mine"), Progress(quiet=True))
+            measured(request(models_dir, tmp_path, run="mine"))
 
 
 def test_two_measurements_at_a_time_are_refused(models_dir: Path, tmp_path: Path) -> None:
     with lock.measuring(tmp_path), pytest.raises(PlanError, match=f"process {os.getpid()} is building or measuring"):
-        bench(request(models_dir, tmp_path), Progress(quiet=True))
+        measured(request(models_dir, tmp_path))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.host.board import LocalBoard
 from harness.host.launch import memory_kills
 from harness.host.launch.ask import ask, ask_with
 from harness.host.launch.exit import Exit
@@ -29,7 +30,7 @@ def build_job(tmp_path: Path, model: Path, backend: str = "onnxruntime", precisi
 
 
 def test_a_worker_answers_and_its_folder_goes(tmp_path: Path) -> None:
-    machine, _ = ask(tmp_path / "work", "probe", PROBE, Machine, 60)
+    machine, _ = ask(LocalBoard(tmp_path / "work"), "probe", PROBE, Machine, 60)
     assert isinstance(machine, Machine)
     assert machine.backends["null"].available
     assert machine.allowed_threads >= 1
@@ -37,11 +38,13 @@ def test_a_worker_answers_and_its_folder_goes(tmp_path: Path) -> None:
 
 
 def test_what_a_user_can_act_on_is_a_failure(tmp_path: Path, tiny_model: Path) -> None:
-    answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, tiny_model, precision="int8"), Engine, 60)
+    answer, _ = ask(
+        LocalBoard(tmp_path / "work"), "build", build_job(tmp_path, tiny_model, precision="int8"), Engine, 60
+    )
     assert answer == Failure(status="skipped", reason="onnxruntime builds fp16, fp32 here, not int8")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
-    answer, _ = ask(tmp_path / "work", "build", build_job(tmp_path, broken), Engine, 60)
+    answer, _ = ask(LocalBoard(tmp_path / "work"), "build", build_job(tmp_path, broken), Engine, 60)
     assert isinstance(answer, Failure)
     assert answer.status == "failed"
     assert "broken.onnx" in answer.reason
@@ -51,7 +54,7 @@ def test_a_bug_is_a_crash_with_its_last_line_and_no_path_of_this_machine(tmp_pat
     job = ReferenceJob(
         key="k", model=str(tmp_path / "none.onnx"), model_sha256="x", seed=0, ranges={}, arrays="/proc/none"
     )
-    answer, log = ask(tmp_path / "work", "probe", job, Reference, 60)  # the wrong record for this verb
+    answer, log = ask(LocalBoard(tmp_path / "work"), "probe", job, Reference, 60)  # the wrong record for this verb
     assert isinstance(answer, Failure)
     assert answer.status == "crashed"
     assert "ended with status 1" in answer.reason

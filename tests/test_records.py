@@ -95,7 +95,8 @@ def test_a_file_edited_by_hand_is_told_from_a_torn_one_and_a_newer_one() -> None
     with pytest.raises(RecordError, match="is not JSON"):
         upgrades.decode(data[:-20], Result, "result.json")
     with pytest.raises(RecordError, match="newer harness"):
-        upgrades.decode(data.replace(b'"schema": 1', b'"schema": 2'), Result, "result.json")
+        newer = data.replace(b'"schema": %d' % SCHEMA, b'"schema": %d' % (SCHEMA + 1))
+        upgrades.decode(newer, Result, "result.json")
     with pytest.raises(RecordError, match="has no content hash"):
         upgrades.decode(data.replace(b"content_sha256", b"content"), Result, "result.json")
 

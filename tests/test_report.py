@@ -170,7 +170,7 @@ def test_milliseconds_keep_what_the_clock_knew(nanoseconds: float, text: str) ->
 
 def test_the_plot_is_well_formed_and_the_same_each_time(tmp_path: Path) -> None:
     folder = example_run.write(tmp_path / "run", [*five(NULL), *five(ORT), *five(TVM)], [NULL, ORT, TVM])
-    found = rows(runs.load(folder))
+    found = rows(runs.load_one(folder))
     drawn = plots.distribution(found)
     assert drawn == plots.distribution(found)
     root = xml.etree.ElementTree.fromstring(drawn)

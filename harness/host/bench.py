@@ -1,13 +1,20 @@
-"""`make bench` as a story: survey, open a run or go on with one, lay the ground, measure cell by cell."""
+"""`make bench` as a story: survey, open a run or go on with one, lay the ground, measure cell by cell.
 
+Boards of one run are measured side by side, a thread each; the first trouble of any stops the others after their cell.
+"""
+
+import concurrent.futures
+import contextlib
+import threading
 import time
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import msgspec
 
 from harness import upgrades
 from harness.host import estimates, groundwork, lock, runs, schedule
+from harness.host.board import Board
 from harness.host.engines import EngineStore
 from harness.host.groundwork import Ready
 from harness.host.launch.ask import ask
@@ -15,11 +22,11 @@ from harness.host.progress import Progress
 from harness.host.references import ReferenceStore
 from harness.host.request import Request
 from harness.host.resume import open_run
-from harness.host.runs import Run
+from harness.host.runs import OnBoard, Run
 from harness.host.schedule import Cell
 from harness.host.survey import Survey, survey
 from harness.jobs import BenchJob, Failure
-from harness.records import Experiment, Result
+from harness.records import Experiment, Reference, Result
 
 
 class Outcome(NamedTuple):
@@ -28,77 +35,100 @@ class Outcome(NamedTuple):
     """Cells by status, of the whole run."""
 
 
-def bench(request: Request, progress: Progress) -> Outcome:
-    with lock.measuring(request.results):
-        found = survey(request.plan, request.board, request.models_dir, request.results, progress)
-        references = groundwork.references(found, request.results, progress)
-        folder, run = open_run(request, found, references)
-        pending = _pending(folder, run, request.retry)
-        experiments = [one for one in run.experiments if any(cell.slug() == one.slug() for cell, _ in pending)]
-        ground = groundwork.ready(found, experiments, references, request.results, progress)
-        for ready in ground.values():
-            if isinstance(ready, Ready):
-                upgrades.write(runs.engine_path(folder, run.board, ready.engine.key), ready.engine)
-        _measure(request, found, folder, pending, len(runs.cells(run)), ground, progress)
-        return Outcome(folder, counts(runs.ended(folder, run).results))
+class Part(NamedTuple):
+    """What one board is asked to measure in a run."""
+
+    survey: Survey
+    references: "Dict[str, Union[Reference, Failure]]"
+    folder: Path
+    run: Run
+    on: OnBoard
 
 
-def counts(ended: Dict[Tuple[str, int], Result]) -> Dict[str, int]:
+def bench(request: Request, boards: Sequence[Board], progress: Progress) -> Outcome:
+    with lock.measuring(request.results), contextlib.ExitStack() as stack:
+        for board in boards:
+            stack.enter_context(board.held(lambda run, result: runs.take(request.results, run, result)))
+        surveys = [survey(request.plan, one, request.models_dir, request.results, progress) for one in boards]
+        references = [groundwork.references(one, request.results, progress) for one in surveys]
+        folder, run = open_run(request, surveys, references)
+        parts = [Part(one, made, folder, run, run.board(one.board.name)) for one, made in zip(surveys, references)]
+        _side_by_side(request, parts, progress)
+        return Outcome(folder, counts(runs.ended(folder, run, on).results for on in run.on))
+
+
+def counts(boards: "Iterable[Dict[Tuple[str, int], Result]]") -> Dict[str, int]:
     found: Dict[str, int] = {}
-    for result in ended.values():
-        found[result.status] = found.get(result.status, 0) + 1
+    for ended in boards:
+        for result in ended.values():
+            found[result.status] = found.get(result.status, 0) + 1
     return found
 
 
-def _pending(folder: Path, run: Run, retry: Optional[str]) -> List[Cell]:
-    """Cells without a result, in the schedule's order; a crashed one counts as such when it is to be retried."""
-    ended = runs.ended(folder, run).results
-    if retry is not None:
-        ended = {cell: result for cell, result in ended.items() if result.status != retry}
-    planned = schedule.order(run.experiments, run.plan.rounds, run.plan.seed)
-    return [(experiment, number) for experiment, number in planned if (experiment.slug(), number) not in ended]
+def _side_by_side(request: Request, parts: List[Part], progress: Progress) -> None:
+    stop = threading.Event()
+    if len(parts) == 1:
+        _board(request, parts[0], progress, stop)
+        return
+    with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+        ahead = [pool.submit(_board, request, one, progress.of_board(one.on.board), stop) for one in parts]
+        try:
+            for one in concurrent.futures.as_completed(ahead):
+                one.result()
+        finally:
+            stop.set()
 
 
-def _measure(
-    request: Request,
-    found: Survey,
-    folder: Path,
-    pending: List[Cell],
-    planned: int,
-    ground: "Dict[str, Union[Ready, Failure]]",
-    progress: Progress,
-) -> None:
+def _board(request: Request, part: Part, progress: Progress, stop: threading.Event) -> None:
+    pending = _pending(part, request.retry)
+    experiments = [one for one in part.on.experiments if any(cell.slug() == one.slug() for cell, _ in pending)]
+    ground = groundwork.ready(part.survey, experiments, part.references, request.results, progress)
+    for ready in ground.values():
+        if isinstance(ready, Ready):
+            upgrades.write(runs.engine_path(part.folder, part.on.board, ready.engine.key), ready.engine)
     remaining = estimates.Estimates(request.results, request.plan)
-    progress.begin(len(pending), planned)
+    progress.begin(len(pending), len(runs.cells(part.run, part.on)))
     for index, (experiment, number) in enumerate(pending):
+        if stop.is_set():
+            return
         left = remaining.total_s([cell for cell, _ in pending[index:]])
         with progress.cell(experiment, number, request.plan.rounds, left) as screen:
             start = time.monotonic()
-            result = _cell(request, found, experiment, number, ground[experiment.slug()])
-            runs.keep_crashed(runs.result_path(folder, experiment, number))
-            upgrades.write(runs.result_path(folder, experiment, number), result)
+            result = _cell(request, part, experiment, number, ground[experiment.slug()])
+            runs.keep_crashed(runs.result_path(part.folder, experiment, number))
+            upgrades.write(runs.result_path(part.folder, experiment, number), result)
             remaining.learn(experiment, time.monotonic() - start)
             screen.ended(result)
 
 
-def _cell(
-    request: Request, found: Survey, experiment: Experiment, number: int, ground: "Union[Ready, Failure]"
-) -> Result:
+def _pending(part: Part, retry: Optional[str]) -> List[Cell]:
+    """Cells without a result, in the schedule's order; a crashed one counts as such when it is to be retried."""
+    run, on = part.run, part.on
+    ended = runs.ended(part.folder, run, on).results
+    if retry is not None:
+        ended = {cell: result for cell, result in ended.items() if result.status != retry}
+    planned = schedule.order(on.experiments, run.plan.rounds, run.plan.seed)
+    return [(experiment, number) for experiment, number in planned if (experiment.slug(), number) not in ended]
+
+
+def _cell(request: Request, part: Part, experiment: Experiment, number: int, ground: "Union[Ready, Failure]") -> Result:
     """Measures one cell in a fresh process; whatever happens to it, this is exactly one Result."""
     if isinstance(ground, Failure):
         return Result(experiment=experiment, round=number, status=ground.status, reason=ground.reason)
-    tolerance, _ = found.model(experiment.build).tolerance(experiment.build.precision)
+    board = part.survey.board
+    tolerance, _ = part.survey.model(experiment.build).tolerance(experiment.build.precision)
     job = BenchJob(
         experiment=experiment,
         round=number,
-        engine_dir=str(EngineStore(request.results).folder(ground.ingredients)),
+        engine_dir=board.engine(EngineStore(request.results).folder(ground.ingredients)),
         ingredients=ground.ingredients,
-        arrays=str(ReferenceStore(request.results).arrays(ground.reference)),
+        arrays=board.arrays(ReferenceStore(request.results).arrays(ground.reference)),
         reference=ground.reference,
         tolerance=tolerance,
     )
     start = time.monotonic()
-    answer, _ = ask(request.results / ".work", "bench", job, Result, request.plan.worker_limit_s())
+    about = {"run": part.run.name, "cell": experiment.slug(), "round": str(number)}
+    answer, _ = ask(board, "bench", job, Result, request.plan.worker_limit_s(), about)
     elapsed = round(time.monotonic() - start, 3)
     if isinstance(answer, Failure):
         return Result(

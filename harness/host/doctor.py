@@ -8,6 +8,7 @@ from typing import List, NamedTuple, Optional
 
 from harness import backends, cpu
 from harness.host import setup
+from harness.host.board import LocalBoard
 from harness.host.launch.ask import ask
 from harness.jobs import Failure, ProbeJob
 from harness.records import Machine
@@ -54,7 +55,7 @@ def packages() -> Finding:
 
 def runtimes(results: Path) -> List[Finding]:
     """Asked in a worker, as a bench would."""
-    machine, _ = ask(results / ".work", "probe", ProbeJob(backends=backends.names()), Machine, 300)
+    machine, _ = ask(LocalBoard(results / ".work"), "probe", ProbeJob(backends=backends.names()), Machine, 300)
     if isinstance(machine, Failure):
         return [Finding("bad", "runtimes", machine.reason)]
     return [

@@ -1,15 +1,22 @@
 """`DRY_RUN=1`: what a bench would do, without doing it."""
 
+from typing import List, Sequence
+
 from harness.host import schedule
+from harness.host.board import Board
 from harness.host.estimates import Estimates
 from harness.host.progress import duration, label
 from harness.host.request import Request
 from harness.host.survey import experiments_on
 
 
-def text(request: Request) -> str:
+def text(request: Request, boards: Sequence[Board]) -> str:
+    return "\n".join(line for board in boards for line in _lines(request, board))
+
+
+def _lines(request: Request, board: Board) -> List[str]:
     """Cells in their order, and the time they take; runtimes are asked for their versions, nothing else happens."""
-    machine, experiments = experiments_on(request.plan, request.board, request.results)
+    machine, experiments = experiments_on(request.plan, board, request.results)
     cells = schedule.order(experiments, request.plan.rounds, request.plan.seed)
     estimates = Estimates(request.results, request.plan)
     lines = [f"{len(cells)} cells: {len(experiments)} experiments in {request.plan.rounds} rounds"]
@@ -28,4 +35,4 @@ def text(request: Request) -> str:
     if bounded:
         lines.append(f"({bounded} cells have no earlier run to go by: their whole budget is counted)")
     lines.append("nothing was measured: DRY_RUN is set")
-    return "\n".join(lines)
+    return lines

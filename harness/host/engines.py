@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Optional, Union
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from harness import upgrades
 from harness.errors import RecordError, StorageError
+from harness.host.board import Board
 from harness.host.launch.ask import ask_with
-from harness.host.launch.local import LocalLauncher
 from harness.host.models.prepare import PreparedModel
 from harness.jobs import BuildJob, Failure
 from harness.records import BackendFacts, BuildOptions, Engine, Ingredients
@@ -19,14 +20,21 @@ LOG_TAIL_LINES = 40
 FULL_BYTES = 4_000_000
 
 
-def ingredients(options: BuildOptions, model: PreparedModel, facts: BackendFacts) -> Ingredients:
-    return Ingredients(build=options, model_sha256=model.sha256, version=facts.version, architecture=facts.architecture)
+def ingredients(
+    options: BuildOptions, model: PreparedModel, facts: BackendFacts, container: Union[str, UnsetType] = UNSET
+) -> Ingredients:
+    return Ingredients(
+        build=options,
+        model_sha256=model.sha256,
+        version=facts.version,
+        architecture=facts.architecture,
+        container=container,
+    )
 
 
 class EngineStore:
     def __init__(self, results: Path) -> None:
         self._root = results / "engines"
-        self._work = results / ".work"
 
     def folder(self, made_of: Ingredients) -> Path:
         return self._root / made_of.key()
@@ -41,23 +49,25 @@ class EngineStore:
         there = {path.name: path.stat().st_size for path in folder.iterdir() if path.name in engine.files}
         return engine if engine.ingredients == made_of and there == engine.files else None
 
-    def build(self, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
-        """Builds in a fresh process; the folder appears whole or not at all."""
-        with LocalLauncher(self._work) as launcher:
-            target = launcher.folder / "engine"
-            target.mkdir()
-            job = BuildJob(ingredients=made_of, model=str(model.path), engine_dir=str(target))
+    def build(self, board: Board, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
+        """Builds on the board in a fresh process; the folder appears whole or not at all."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with board.launch() as launcher:
+            where = board.model(model.path, model.sha256)
+            job = BuildJob(ingredients=made_of, model=where, engine_dir=launcher.place("engine"))
             answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
             if isinstance(answer, Failure):
-                if shutil.disk_usage(str(self._work)).free < FULL_BYTES:  # a builder's own words seldom say so
-                    raise StorageError(f"{self._work}: the disk is full; make room, then run the command again")
+                if shutil.disk_usage(str(self._root)).free < FULL_BYTES:  # a builder's own words seldom say so
+                    raise StorageError(f"{self._root}: the disk is full; make room, then run the command again")
                 return answer
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
             engine = msgspec.structs.replace(answer, log_tail=tail)
-            upgrades.write(target / "engine.json", engine)
             final = self.folder(made_of)
+            part = final.with_name(f".{final.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            launcher.take("engine", part)
+            upgrades.write(part / "engine.json", engine)
             if final.exists():  # broken, or `find` would have taken it
                 shutil.rmtree(final)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            target.replace(final)
+            part.replace(final)
             return engine

@@ -38,7 +38,7 @@ def build_engines(
             progress.line(f"{name}: {stored.key} is there", detail=True)
             continue
         with progress.step(name) as step:
-            answer = store.build(made_of, survey.model(options))
+            answer = store.build(survey.board, made_of, survey.model(options))
             if isinstance(answer, Failure):
                 step.note(f"{answer.status}: {answer.reason}")
             else:
@@ -57,7 +57,7 @@ def references(survey: Survey, results: Path, progress: Progress) -> "Dict[str, 
             found[name_of(model, batch)] = Failure(status="skipped", reason=f"no reference: {runtime.reason}")
             continue
         with progress.step(f"reference {model}, batch {batch}"):
-            found[name_of(model, batch)] = store.ensure(prepared, survey.plan.seed, runtime)
+            found[name_of(model, batch)] = store.ensure(survey.board, prepared, survey.plan.seed, runtime)
     return found
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from harness import upgrades
 from harness.errors import LaunchError, RecordError
+from harness.host.board import Board
 from harness.host.launch.ask import ask
 from harness.jobs import Failure, ProbeJob
 from harness.records import BackendFacts, Machine
@@ -16,19 +17,20 @@ NOT_COMPARED = ("timer_step_ns", "memory_bytes")
 """Facts that move a little between two looks at one machine."""
 
 
-def probe(work: Path, backends: List[str], board: str, trust_known: bool = False) -> Machine:
+def probe(work: Path, backends: List[str], board: Board, trust_known: bool = False) -> Machine:
     """The board's facts. `trust_known` takes over what the last probe found of runtimes that are still the same:
 
     importing TVM alone takes longer than a build with nothing to do may. A bench never trusts it, and a worker checks
     version and architecture again before it loads an engine.
     """
-    note = work / f"machine-{board}.json"
+    note = work / f"machine-{board.name}-{board.container or 'process'}.json"
     known = _known(note) if trust_known else {}
-    answer, log = ask(work, "probe", ProbeJob(backends=backends, board=board, known=known), Machine, LIMIT_S)
+    job = ProbeJob(backends=backends, board=board.name, known=known)
+    answer, log = ask(board, "probe", job, Machine, LIMIT_S)
     if isinstance(answer, Failure):
-        raise LaunchError(f"board {board}: the machine could not be asked for its facts: {answer.reason}\n{log}")
+        raise LaunchError(f"board {board.name}: the machine could not be asked for its facts: {answer.reason}\n{log}")
     upgrades.write(note, answer)
-    return answer
+    return board.complete(answer)
 
 
 def _known(note: Path) -> Dict[str, BackendFacts]:

@@ -78,7 +78,10 @@ WHAT: List[Decorator] = [
     option(
         "--shapes", type=Shapes(), help="Sizes of a file's inputs, like images:1x3x640x640.", metavar="NAME:NxM,..."
     ),
-    option("--board", default="local", show_default=True, help="Where to measure; local is this machine."),
+    option("--board", type=Words(), default="local", show_default=True, help="Boards of boards.toml; local is here."),
+    option(
+        "--jetpack", help="Measure in containers of this pin of docker/jetpacks.toml; none goes without.", metavar="PIN"
+    ),
 ]
 HOW: List[Decorator] = [
     option("--rounds", type=click.IntRange(1), help="Rounds; fewer than 3 give no interval and no verdict."),

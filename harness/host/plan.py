@@ -4,18 +4,19 @@ Only this module knows the spelling of plans; it ends in a list of experiments. 
 default (flags and variables arrive here as one `Overrides`, already in that order).
 """
 
-import difflib
 import itertools
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from harness import backends
 from harness.errors import PlanError
 from harness.host import toml
 from harness.host.models.naming import label
+from harness.host.nearest import close, nearest
 from harness.records import BuildOptions, Experiment, InferenceOptions, Record, SystemOptions
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
@@ -79,7 +80,7 @@ def find(name: str) -> Path:
         if path.is_file():
             return path
     known = sorted(path.stem for path in PLANS.glob("*.toml"))
-    raise PlanError(f"plan: no plan {name!r}{_nearest(name, known)}; give a path, or one of {', '.join(known)}")
+    raise PlanError(f"plan: no plan {name!r}{close(name, known)}; give a path, or one of {', '.join(known)}")
 
 
 def load(name: str, overrides: Overrides) -> Plan:
@@ -129,7 +130,9 @@ def _check_block(block: Block, where: str) -> None:
             raise PlanError(f"{where}: threads is {threads!r}; give a count of at least 1, or 'all'")
 
 
-def experiments(plan: Plan, allowed_threads: int, board: str = "local") -> List[Experiment]:
+def experiments(
+    plan: Plan, allowed_threads: int, board: str = "local", container: Union[str, UnsetType] = UNSET
+) -> List[Experiment]:
     """Every combination once, in the plan's order; `all` becomes the board's count.
 
     The floor, what the harness itself adds, is measured in every run: it is put in front where nobody asked for it.
@@ -146,7 +149,7 @@ def experiments(plan: Plan, allowed_threads: int, board: str = "local") -> List[
                     iterations=plan.iterations,
                     max_seconds=float(plan.max_seconds),
                 ),
-                system=SystemOptions(board=board),
+                system=SystemOptions(board=board, container=container),
             )
             found.setdefault(one.slug(), one)
     return with_floor(list(found.values()))
@@ -172,12 +175,7 @@ def with_floor(found: List[Experiment]) -> List[Experiment]:
 
 def _known(what: str, value: str, known: Sequence[str], where: str) -> None:
     if value not in known:
-        raise PlanError(f"{where}: unknown {what} {value!r}{_nearest(value, known)}; known: {', '.join(known)}")
-
-
-def _nearest(value: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(value, list(known), n=2, cutoff=0.5)
-    return f" (nearest: {', '.join(close)})" if close else ""
+        raise PlanError(f"{where}: unknown {what} {value!r}{nearest(value, known)}")
 
 
 def _explain(message: str, raw: Dict[str, Any]) -> str:
@@ -186,4 +184,4 @@ def _explain(message: str, raw: Dict[str, Any]) -> str:
     if not match:
         return message
     fields: Tuple[str, ...] = Block.__struct_fields__ if match.group(2) else Plan.__struct_fields__
-    return f"unknown field {match.group(1)!r}{_nearest(match.group(1), fields)}; known: {', '.join(fields)}"
+    return f"unknown field {match.group(1)!r}{nearest(match.group(1), fields)}"

@@ -1,6 +1,7 @@
 """What a user sees while work goes on: lines on stderr, with a moving status where stderr is a terminal."""
 
 import contextlib
+import copy
 import time
 from typing import Iterator, Tuple
 
@@ -39,18 +40,26 @@ class Progress:
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._verbose = verbose
+        self._moving = self._console.is_terminal
+        self._prefix = ""
         self._start = time.monotonic()
         self._done = self._total = 0
 
+    def of_board(self, name: str) -> "Progress":
+        """One of several boards' own: its lines begin with its name, and no status moves, since only one could."""
+        own = copy.copy(self)
+        own._prefix, own._moving = f"{name}: ", False
+        return own
+
     def line(self, text: str, detail: bool = False) -> None:
         if self._verbose or not detail:
-            self._console.print(text, markup=False)
+            self._console.print(f"{self._prefix}{text}", markup=False)
 
     @contextlib.contextmanager
     def step(self, text: str) -> Iterator[Step]:
         """Shown while it lasts; a line remains when it took a second, said something, or details are wanted."""
         step, start = Step(), time.monotonic()
-        with self._console.status(f"{text} ...") if self._console.is_terminal else contextlib.nullcontext():
+        with self._console.status(f"{text} ...") if self._moving else contextlib.nullcontext():
             yield step
         seconds = time.monotonic() - start
         if step.text or seconds >= 1:
@@ -70,7 +79,7 @@ class Progress:
         about = f"elapsed {duration(time.monotonic() - self._start)}, "
         about += f"remaining {'at most' if bounded else 'about'} {duration(seconds)}"
         screen = CellScreen()
-        with self._console.status(f"{text} ({about})") if self._console.is_terminal else contextlib.nullcontext():
+        with self._console.status(f"{text} ({about})") if self._moving else contextlib.nullcontext():
             yield screen
         self.line(f"{text}: {screen.text} ({about})")
 

@@ -5,23 +5,24 @@ from typing import Union
 
 from harness import upgrades
 from harness.errors import RecordError
-from harness.host.launch.ask import ask
+from harness.host.board import Board
+from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
 from harness.jobs import Failure, ReferenceJob
 from harness.records import BackendFacts, Reference, digest
 
 LIMIT_S = 1800.0
+ARRAYS = "reference.npz"
 
 
 class ReferenceStore:
     def __init__(self, results: Path) -> None:
         self._root = results / "references"
-        self._work = results / ".work"
 
     def arrays(self, reference: Reference) -> Path:
         return self._root / f"{reference.key}.npz"
 
-    def ensure(self, model: PreparedModel, seed: int, runtime: BackendFacts) -> Union[Reference, Failure]:
+    def ensure(self, board: Board, model: PreparedModel, seed: int, runtime: BackendFacts) -> Union[Reference, Failure]:
         """The stored reference of these bytes, this seed and this ONNX Runtime, or a new one."""
         key = digest([model.sha256, seed, runtime.version, model.ranges], 16)
         record = self._root / f"{key}.json"
@@ -31,16 +32,20 @@ class ReferenceStore:
                 return stored
         except (FileNotFoundError, RecordError):
             pass
-        job = ReferenceJob(
-            key=key,
-            model=str(model.path),
-            model_sha256=model.sha256,
-            seed=seed,
-            ranges=model.ranges,
-            arrays=str(self._root / f"{key}.npz"),
-        )
         self._root.mkdir(parents=True, exist_ok=True)
-        answer, _ = ask(self._work, "reference", job, Reference, LIMIT_S)
-        if isinstance(answer, Reference):
-            upgrades.write(record, answer)
+        with board.launch() as launcher:
+            job = ReferenceJob(
+                key=key,
+                model=board.model(model.path, model.sha256),
+                model_sha256=model.sha256,
+                seed=seed,
+                ranges=model.ranges,
+                arrays=launcher.place(ARRAYS),
+            )
+            answer, _ = ask_with(launcher, "reference", job, Reference, LIMIT_S)
+            if isinstance(answer, Reference):
+                part = self._root / f".{key}.part"
+                launcher.take(ARRAYS, part)
+                part.replace(self.arrays(answer))
+                upgrades.write(record, answer)
         return answer

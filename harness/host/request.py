@@ -2,9 +2,8 @@
 
 import shlex
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from harness.errors import PlanError
 from harness.host import options
 from harness.host import plan as plans
 from harness.host.plan import Plan
@@ -21,15 +20,15 @@ class Request(NamedTuple):
     command: str
     models_dir: Path
     results: Path
-    board: str = "local"
+    boards: Tuple[str, ...] = ("local",)
+    jetpack: Optional[str] = None
+    """Pin of the containers to measure in; None leaves that to the board."""
     run: Optional[str] = None
     retry: Optional[str] = None
 
 
 def requested(given: Dict[str, Any], default_plan: str) -> Request:
     """What click collected, as a request."""
-    if given["board"] != "local":
-        raise PlanError(f"BOARD: unknown board {given['board']!r}; this machine is `local`, and no other is known")
     name = given["plan"] or default_plan
     return Request(
         plan=plans.load(name, options.overrides(**given)),
@@ -37,7 +36,8 @@ def requested(given: Dict[str, Any], default_plan: str) -> Request:
         command=_command(given, name),
         models_dir=given["models_dir"],
         results=given["results"],
-        board=given["board"],
+        boards=tuple(given["board"]),
+        jetpack=given["jetpack"],
         run=given.get("run"),
         retry=given.get("retry"),
     )
@@ -51,5 +51,9 @@ def _command(given: Dict[str, Any], plan: str) -> str:
     if given.get("shapes"):
         sizes = {name: "x".join(str(size) for size in one) for name, one in given["shapes"].items()}
         words.append("SHAPES=" + ",".join(f"{name}:{size}" for name, size in sizes.items()))
+    if given["jetpack"]:
+        words.append(f"JETPACK={given['jetpack']}")
+    if list(given["board"]) != ["local"]:
+        words.append(f"BOARD={','.join(given['board'])}")
     words += [f"{name.upper()}={given[name]}" for name in PLAIN if given.get(name) is not None]
     return " ".join(shlex.quote(word) for word in words)

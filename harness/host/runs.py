@@ -29,6 +29,17 @@ class Model(Record, frozen=True):
     note: str = ""
 
 
+class OnBoard(Record, frozen=True):
+    """What was planned for one board."""
+
+    board: str
+    experiments: List[Experiment]
+    engines: Dict[str, str]
+    """Experiment slug to engine key."""
+    references: Dict[str, Reference]
+    """`<model>-b<batch>` to its reference."""
+
+
 class Run(Record, frozen=True, tag_field="kind", tag="run"):
     """What was planned: everything that must be the same for a run to be gone on with."""
 
@@ -38,14 +49,12 @@ class Run(Record, frozen=True, tag_field="kind", tag="run"):
     """What the user typed, to do it again."""
     plan: Plan
     plan_name: str
-    board: str
-    experiments: List[Experiment]
-    engines: Dict[str, str]
-    """Experiment slug to engine key."""
-    references: Dict[str, Reference]
-    """`<model>-b<batch>` to its reference."""
+    on: List[OnBoard]
     models: List[Model]
     schema: int = SCHEMA
+
+    def board(self, name: str) -> OnBoard:
+        return next(one for one in self.on if one.board == name)
 
 
 class Ended(NamedTuple):
@@ -57,9 +66,10 @@ class Ended(NamedTuple):
 
 
 class RunData(Record, frozen=True):
-    """A whole run in memory, for whoever reads it."""
+    """One board's part of a run in memory, for whoever reads it."""
 
     run: Run
+    on: OnBoard
     machine: Machine
     results: List[Result]
     engines: Dict[str, Engine]
@@ -111,14 +121,26 @@ def keep_crashed(path: Path) -> None:
         path.rename(path.parent / f"crashed-{number}.json")
 
 
-def cells(run: Run) -> List[Cell]:
-    return [(experiment, number) for number in range(1, run.plan.rounds + 1) for experiment in run.experiments]
+def take(results: Path, name: str, result: Result) -> None:
+    """Keeps a result that was left on a board, where its run is here, planned that cell and has none for it yet."""
+    folder = results / name
+    if Path(name).name != name or not (folder / "run.json").exists():
+        return
+    run = upgrades.read(folder / "run.json", Run)
+    planned = {(one.slug(), number) for on in run.on for one, number in cells(run, on)}
+    path = result_path(folder, result.experiment, result.round)
+    if (result.experiment.slug(), result.round) in planned and not path.exists():
+        upgrades.write(path, result)
 
 
-def ended(folder: Path, run: Run) -> Ended:
+def cells(run: Run, on: OnBoard) -> List[Cell]:
+    return [(experiment, number) for number in range(1, run.plan.rounds + 1) for experiment in on.experiments]
+
+
+def ended(folder: Path, run: Run, on: OnBoard) -> Ended:
     """Results so far; a file that cannot be read is left where it is and named."""
     found = Ended({}, {})
-    for experiment, number in cells(run):
+    for experiment, number in cells(run, on):
         path, cell = result_path(folder, experiment, number), (experiment.slug(), number)
         try:
             result = upgrades.read(path, Result)
@@ -134,16 +156,28 @@ def ended(folder: Path, run: Run) -> Ended:
     return found
 
 
-def load(folder: Path) -> RunData:
-    """All of the run in `folder`; nothing outside it is read, so a run can be copied and reported elsewhere."""
+def load(folder: Path) -> List[RunData]:
+    """All of the run in `folder`, board by board; nothing outside it is read, so that it can be reported elsewhere."""
     if not (folder / "run.json").exists():
         raise RecordError(f"{folder} holds no run.json: it is no run")
     run = upgrades.read(folder / "run.json", Run)
-    cells_ended = ended(folder, run)
+    return [_load(folder, run, on) for on in run.on]
+
+
+def load_one(folder: Path) -> RunData:
+    """The run of a single board."""
+    found = load(folder)
+    if len(found) != 1:
+        raise PlanError(f"{folder}: this run is of {len(found)} boards; only runs of one board can be compared")
+    return found[0]
+
+
+def _load(folder: Path, run: Run, on: OnBoard) -> RunData:
+    cells_ended = ended(folder, run, on)
     broken = list(cells_ended.broken.values())
     engines = {}
-    for key in set(run.engines.values()):
-        path = engine_path(folder, run.board, key)
+    for key in set(on.engines.values()):
+        path = engine_path(folder, on.board, key)
         try:
             engines[key] = upgrades.read(path, Engine)
         except FileNotFoundError:
@@ -152,7 +186,8 @@ def load(folder: Path) -> RunData:
             broken.append(str(error))
     return RunData(
         run=run,
-        machine=upgrades.read(folder / run.board / "machine.json", Machine),
+        on=on,
+        machine=upgrades.read(folder / on.board / "machine.json", Machine),
         results=list(cells_ended.results.values()),
         engines=engines,
         broken=[text.replace(f"{folder}/", "") for text in broken],

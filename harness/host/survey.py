@@ -5,6 +5,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from harness.host import engines, machines
 from harness.host import plan as plans
+from harness.host.board import Board
 from harness.host.models.prepare import PreparedModel, prepare
 from harness.host.plan import Plan
 from harness.host.progress import Progress
@@ -15,6 +16,7 @@ REFERENCE_RUNTIME = "onnxruntime"
 
 class Survey(NamedTuple):
     plan: Plan
+    board: Board
     machine: Machine
     experiments: List[Experiment]
     models: Dict[Tuple[str, int], PreparedModel]
@@ -26,20 +28,22 @@ class Survey(NamedTuple):
     def ingredients(self, options: BuildOptions) -> Optional[Ingredients]:
         """None where the backend is not available here."""
         facts = self.machine.backends[options.backend]
-        return engines.ingredients(options, self.model(options), facts) if facts.available else None
+        if not facts.available:
+            return None
+        return engines.ingredients(options, self.model(options), facts, self.board.container)
 
 
 def experiments_on(
-    plan: Plan, board: str, results: Path, trust_known: bool = False
+    plan: Plan, board: Board, results: Path, trust_known: bool = False
 ) -> Tuple[Machine, List[Experiment]]:
     """The board's facts, and the plan's experiments with its thread count filled in."""
     asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
     machine = machines.probe(results / ".work", sorted(asked), board, trust_known)
-    return machine, plans.experiments(plan, machine.allowed_threads, board)
+    return machine, plans.experiments(plan, machine.allowed_threads, board.name, board.container)
 
 
 def survey(
-    plan: Plan, board: str, models_dir: Path, results: Path, progress: Progress, trust_known: bool = False
+    plan: Plan, board: Board, models_dir: Path, results: Path, progress: Progress, trust_known: bool = False
 ) -> Survey:
     machine, experiments = experiments_on(plan, board, results, trust_known)
     references = plans.models(plan)
@@ -49,4 +53,4 @@ def survey(
         if wanted not in models:
             with progress.step(f"model {name}, batch {batch}"):
                 models[wanted] = prepare(models_dir, references[name], batch, plan.shapes)
-    return Survey(plan, machine, experiments, models)
+    return Survey(plan, board, machine, experiments, models)

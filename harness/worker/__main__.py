@@ -54,8 +54,16 @@ def die_with_parent() -> None:
         os._exit(1)
 
 
+def end_at_the_limit() -> None:
+    """In a container, nobody may be there to end a worker whose host has lost the board; the default action kills."""
+    limit = os.environ.get("HARNESS_LIMIT_S")
+    if limit is not None:
+        signal.setitimer(signal.ITIMER_REAL, float(limit))
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in VERBS:
         sys.exit(f"usage: python -m harness.worker {{{','.join(VERBS)}}} FOLDER")
     die_with_parent()
+    end_at_the_limit()
     main(sys.argv[1], Path(sys.argv[2]))

@@ -13,6 +13,7 @@ from harness.records import Engine
 def build(job: BuildJob) -> Engine:
     """Writes the engine's files and its record; raises Unsupported or BuildError."""
     options, folder = job.ingredients.build, Path(job.engine_dir)
+    folder.mkdir(exist_ok=True)
     backend = backends.get(options.backend)
     if options.precision not in backend.precisions:
         offered = ", ".join(sorted(backend.precisions))

@@ -7,6 +7,7 @@ import click
 from harness.host import dry_run, options
 from harness.host.bench import Outcome
 from harness.host.bench import bench as measure
+from harness.host.boards import opened
 from harness.host.progress import Progress
 from harness.host.request import requested
 
@@ -23,11 +24,12 @@ def command(**given: Any) -> int:
     python -m harness bench --model yolov5n@320 --backends onnxruntime,tvm --rounds 3
     python -m harness bench --plan demo --dry-run
     """
-    request = requested(given, "default")
+    request, progress = requested(given, "default"), Progress(given["quiet"], given["verbose"])
+    boards = opened(request.boards, request.jetpack, request.results, progress)
     if given["dry_run"]:
-        click.echo(dry_run.text(request))
+        click.echo(dry_run.text(request, boards))
         return 0
-    outcome = measure(request, Progress(given["quiet"], given["verbose"]))
+    outcome = measure(request, boards, progress)
     click.echo(f"run: {outcome.folder}  ({ended(outcome)})")
     click.echo("next: make report")
     return code(outcome)

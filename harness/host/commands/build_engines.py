@@ -4,9 +4,11 @@ from typing import Any
 
 import click
 
-from harness.host import groundwork, lock, options, survey
+from harness.host import groundwork, lock, options, runs, survey
+from harness.host.board import Board
+from harness.host.boards import opened
 from harness.host.progress import Progress
-from harness.host.request import requested
+from harness.host.request import Request, requested
 from harness.jobs import Failure
 
 
@@ -21,14 +23,21 @@ def command(**given: Any) -> int:
     """
     request = requested(given, "default")
     progress = Progress(given["quiet"], verbose=True)
+    worst = 0
     with lock.measuring(request.results):
-        found = survey.survey(
-            request.plan, request.board, request.models_dir, request.results, progress, trust_known=True
-        )
+        for board in opened(request.boards, request.jetpack, request.results, progress):
+            worst = max(worst, _build(request, board, progress))
+    return worst
+
+
+def _build(request: Request, board: Board, progress: Progress) -> int:
+    with board.held(lambda run, result: runs.take(request.results, run, result)):
+        found = survey.survey(request.plan, board, request.models_dir, request.results, progress, trust_known=True)
         engines = groundwork.build_engines(found, found.experiments, request.results, progress)
     worst = 0
+    where = "" if len(request.boards) == 1 else f"{board.name}: "
     for options_, engine in engines.items():
-        name = f"{options_.model} {options_.backend} {options_.precision} batch {options_.batch}"
+        name = f"{where}{options_.model} {options_.backend} {options_.precision} batch {options_.batch}"
         if isinstance(engine, Failure):
             click.echo(f"{name}: {engine.status}: {engine.reason}")
             worst = worst if engine.status == "skipped" else 1

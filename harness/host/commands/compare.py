@@ -34,7 +34,7 @@ def command(**given: Any) -> int:
     """
     if given["old"] is None:
         raise PlanError("OLD is not set: name the run to compare with, like make compare OLD=<run> [NEW=<run>]")
-    old, new = (runs.load(_folder(given["results"], name)) for name in (given["old"], given["new"]))
+    old, new = (runs.load_one(_folder(given["results"], name)) for name in (given["old"], given["new"]))
     found = comparing.compare(old, new)
     slower = comparing.regressions(found, given["threshold"])
     table = comparing.table(found, given["threshold"])

@@ -6,6 +6,7 @@ import click
 
 from harness.host import dry_run, options
 from harness.host.bench import bench as measure
+from harness.host.boards import opened
 from harness.host.commands.bench import code
 from harness.host.progress import Progress
 from harness.host.report import write
@@ -20,11 +21,12 @@ def command(**given: Any) -> int:
     \b
     python -m harness demo
     """
-    request = requested(given, "demo")
+    request, progress = requested(given, "demo"), Progress(given["quiet"], given["verbose"])
+    boards = opened(request.boards, request.jetpack, request.results, progress)
     if given["dry_run"]:
-        click.echo(dry_run.text(request))
+        click.echo(dry_run.text(request, boards))
         return 0
-    outcome = measure(request, Progress(given["quiet"], given["verbose"]))
+    outcome = measure(request, boards, progress)
     report = write(outcome.folder)
     click.echo(f"report: {report.path}")
     click.echo(report.headline)

@@ -8,6 +8,7 @@ import click
 from harness import upgrades
 from harness.errors import PlanError
 from harness.host import machines, options
+from harness.host.board import LocalBoard
 from harness.host.progress import Progress
 from harness.host.report.tables import Table, markdown
 from harness.host.selfbench import clocks, commands, floor
@@ -45,7 +46,7 @@ def command(**given: Any) -> int:
         with place.progress.step(f"selfbench {part}"):
             found = PARTS[part](place)
         figures += found if isinstance(found, list) else [found]
-    machine = machines.probe(place.results / ".work", ["null"], "local")
+    machine = machines.probe(place.results / ".work", ["null"], LocalBoard(place.results / ".work"))
     now = datetime.now(timezone.utc)
     record = Selfbench(
         created_utc=now.isoformat(timespec="seconds"),

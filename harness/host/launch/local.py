@@ -22,16 +22,15 @@ TAIL_BYTES = 20_000
 
 
 class LocalLauncher:
-    """One worker and its folder. Four verbs: put, run, get, close; a context manager closes."""
+    """One worker and its folder. Verbs: place, run, get, take, close; a context manager closes."""
 
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=str(parent), prefix="cell-"))
         self._process: Optional["subprocess.Popen[bytes]"] = None
 
-    def put(self, name: str, data: bytes) -> Path:
-        upgrades.write_bytes(self.folder / name, data)
-        return self.folder / name
+    def place(self, name: str) -> str:
+        return str(self.folder / name)
 
     def run(self, verb: str, job: Record, limit_s: float) -> Exit:
         """Blocks until the worker ends or the limit is over; a worker that outlives us or the limit is killed."""
@@ -68,6 +67,9 @@ class LocalLauncher:
     def get(self, name: str) -> Optional[bytes]:
         path = self.folder / name
         return path.read_bytes() if path.exists() else None
+
+    def take(self, name: str, into: Path) -> None:
+        (self.folder / name).replace(into)
 
     def close(self) -> None:
         self._kill()

@@ -3,7 +3,6 @@
 Only this module knows the spelling of manifests and of model references (`yolov5n`, `yolov5n@320`, `yolov5n@320x416`).
 """
 
-import difflib
 import math
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from harness.errors import ModelError
 from harness.host import toml
+from harness.host.nearest import close, nearest
 from harness.host.plan import PRECISIONS
 from harness.records import Record
 
@@ -136,9 +136,7 @@ def resolve(models_dir: Path, reference: str) -> Tuple[str, Manifest, Optional[S
     match = REFERENCE.fullmatch(reference)
     name = match.group("name") if match else reference.split("@", maxsplit=1)[0]
     if name not in names(models_dir):
-        close = difflib.get_close_matches(name, names(models_dir), n=2, cutoff=0.5)
-        nearest = f" (nearest: {', '.join(close)})" if close else ""
-        raise ModelError(f"models: unknown model {name!r}{nearest}; `make models` lists them")
+        raise ModelError(f"models: unknown model {name!r}{close(name, names(models_dir))}; `make models` lists them")
     manifest = load(models_dir / f"{name}.toml")
     if match is None:
         raise ModelError(
@@ -178,5 +176,4 @@ def _explain(message: str, raw: Dict[str, Any]) -> str:
     source = kinds.get(str(kind), Generated)
     tables: Dict[Optional[str], Type[Record]] = {"source": source, "inputs": Input, "tolerance": Tolerance}
     fields = tables.get(match.group(2), Manifest).__struct_fields__
-    close = difflib.get_close_matches(match.group(1), fields, n=1)
-    return f"{message}{f' (nearest: {close[0]})' if close else ''}; known: {', '.join(fields)}"
+    return f"{message}{nearest(match.group(1), fields)}"

@@ -90,14 +90,14 @@ def rows(data: RunData) -> List[Row]:
     by_slug: Dict[str, List[Result]] = {}
     for result in data.results:
         by_slug.setdefault(result.experiment.slug(), []).append(result)
-    models = list(dict.fromkeys(experiment.build.model for experiment in data.run.experiments))
-    ordered = sorted(data.run.experiments, key=lambda one: (models.index(one.build.model), one.build.batch))
+    models = list(dict.fromkeys(experiment.build.model for experiment in data.on.experiments))
+    ordered = sorted(data.on.experiments, key=lambda one: (models.index(one.build.model), one.build.batch))
     return [_row(data, experiment, by_slug.get(experiment.slug(), [])) for experiment in ordered]
 
 
 def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
     results = sorted(results, key=lambda result: result.round)
-    engine = data.engines.get(data.run.engines.get(experiment.slug(), ""))
+    engine = data.engines.get(data.on.engines.get(experiment.slug(), ""))
     measured = {result.round: result.samples.compute_ns for result in results if result.samples is not None}
     variants = [result.variant for result in results if result.variant] + ([engine.variant] if engine else [])
     return Row(

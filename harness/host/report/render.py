@@ -7,7 +7,7 @@ import jinja2
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import advice, exports, headline, plots, tables, wording
+from harness.host.report import advice, exports, headline, plots, sections, tables, wording
 from harness.host.report.collect import Row, rows
 from harness.host.report.compare import comparisons, thread_comparisons
 from harness.host.runs import RunData
@@ -25,19 +25,30 @@ class Report(NamedTuple):
 
 def write(folder: Path) -> Report:
     """Renders the run in `folder` into it; every file appears whole or not at all."""
-    data = runs.load(folder)
-    found = rows(data)
-    text, sentence = render(data, found)
-    upgrades.write_bytes(folder / PLOT, plots.distribution(found))
-    upgrades.write_bytes(folder / COURSE, plots.course(found))
-    upgrades.write_bytes(folder / CSV, exports.summary_csv(found, data.run.plan.rounds).encode("utf-8"))
-    upgrades.write_bytes(folder / TEXT, exports.baseline_txt(data.run, found, sentence).encode("utf-8"))
+    boards = runs.load(folder)
+    run, found = boards[0].run, [rows(data) for data in boards]
+    texts, sentences = [], []
+    for data, each in zip(boards, found):
+        mark = f"-{data.on.board}" if len(boards) > 1 else ""
+        plot, course = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE))
+        text, sentence = render(data, each, plot, course)
+        upgrades.write_bytes(folder / plot, plots.distribution(each))
+        upgrades.write_bytes(folder / course, plots.course(each))
+        texts.append(text)
+        sentences.append(sentence)
+    headline_, text = sentences[0], texts[0]
+    if len(boards) > 1:
+        headline_ = "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
+        text = sections.of_boards(run.plan.title, [data.on.board for data in boards], sentences, texts)
+    together = [row for each in found for row in each]
+    upgrades.write_bytes(folder / CSV, exports.summary_csv(together, run.plan.rounds).encode("utf-8"))
+    upgrades.write_bytes(folder / TEXT, exports.baseline_txt(run, together, headline_).encode("utf-8"))
     upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
-    return Report(folder / REPORT, sentence)
+    return Report(folder / REPORT, headline_)
 
 
-def render(data: RunData, found: List[Row]) -> "tuple[str, str]":
-    """The report and its headline, from records alone."""
+def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE) -> "tuple[str, str]":
+    """The report of one board and its headline, from records alone."""
     compared = comparisons(found, data.run.plan.baseline)
     threads = thread_comparisons(found)
     headlined = compared or threads
@@ -70,10 +81,11 @@ def render(data: RunData, found: List[Row]) -> "tuple[str, str]":
         shortfalls=tables.shortfalls(found),
         generated=[wording.model(one.reference) for one in data.run.models if one.weights == "generated"],
         facts=_facts(data.machine),
-        jetson=False,
+        jetson=data.machine.l4t is not None,
+        container=data.machine.container,
         steps_next=advice.steps(data, found, headlined),
-        plot=PLOT,
-        course=COURSE,
+        plot=plot,
+        course=course,
         csv=CSV,
         text=TEXT,
     )
@@ -81,12 +93,27 @@ def render(data: RunData, found: List[Row]) -> "tuple[str, str]":
 
 
 def _unfinished(data: RunData) -> str:
-    planned, ended = len(runs.cells(data.run)), len(data.results)
+    planned, ended = len(runs.cells(data.run, data.on)), len(data.results)
     return "" if ended >= planned else f"{ended} of {planned} cells have ended"
 
 
 def _facts(machine: Machine) -> Dict[str, Any]:
     """The machine, a fact a line."""
+    container = machine.container
+    boxed = (
+        {}
+        if container is None
+        else {
+            "container": f"pin {container.jetpack}, image {container.image[:19]}, Docker {container.engine_version}",
+            "base image": f"{container.base}, {', '.join(container.base_digests) or 'no digest known'}",
+            "GPU access": container.gpu,
+        }
+    )
+    if container is not None and container.memory_limit_bytes is not None:
+        boxed["memory limit"] = (
+            f"{container.memory_limit_bytes / 1e9:.1f} GB of CPU memory; a GPU's is not counted by it"
+        )
+    outside = {"module": machine.module, "L4T": machine.l4t}
     return {
         "board": machine.board,
         "system": f"{machine.system}, kernel {machine.kernel}, {machine.architecture}",
@@ -96,4 +123,6 @@ def _facts(machine: Machine) -> Dict[str, Any]:
         "clock": f"CLOCK_MONOTONIC, smallest step seen {machine.timer_step_ns} ns",
         "Python": machine.python,
         "harness": f"{machine.harness_version}, sources {machine.harness_revision}",
+        **{name: value for name, value in outside.items() if value},
+        **boxed,
     }

@@ -5,6 +5,7 @@ from typing import Dict, List
 import numpy
 
 from harness.errors import LaunchError
+from harness.host.board import LocalBoard
 from harness.host.launch.ask import ask
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Place, ground
@@ -34,7 +35,7 @@ def clock(place: Place, backend: str) -> Figure:
             pairs=PAIRS,
             seed=len(attempts) + 1,
         )
-        answer, _ = ask(place.results / ".work", "pairs", job, Pairs, LIMIT_S)
+        answer, _ = ask(LocalBoard(place.results / ".work"), "pairs", job, Pairs, LIMIT_S)
         if isinstance(answer, Failure):
             raise LaunchError(f"selfbench: {backend}: {answer.reason}")
         attempts.append(judge(answer))

@@ -7,6 +7,7 @@ import msgspec
 import numpy
 
 from harness.errors import LaunchError
+from harness.host.board import LocalBoard
 from harness.host.launch.ask import ask
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Ground, Place, ground
@@ -27,7 +28,7 @@ def _bench(place: Place, stand: Ground, iterations: int) -> Result:
         reference=stand.reference,
         tolerance=1.0,
     )
-    answer, _ = ask(place.results / ".work", "bench", job, Result, 120)
+    answer, _ = ask(LocalBoard(place.results / ".work"), "bench", job, Result, 120)
     if isinstance(answer, Failure) or answer.samples is None:
         raise LaunchError(f"selfbench: null: {answer.reason}")
     return answer

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from harness.errors import LaunchError
 from harness.host import groundwork
+from harness.host.board import LocalBoard
 from harness.host.engines import EngineStore
 from harness.host.groundwork import Ready
 from harness.host.plan import Block, Plan
@@ -34,7 +35,7 @@ def ground(place: Place, backend: str, model: str) -> Ground:
     """Raises LaunchError where the backend is not there or cannot build."""
     block = Block(models=[model], backends=[backend], threads=[1])
     plan = Plan(title="selfbench", experiments=[block], warmup=20, iterations=100, max_seconds=60.0)
-    found = survey(plan, "local", place.models_dir, place.results, place.progress)
+    found = survey(plan, LocalBoard(place.results / ".work"), place.models_dir, place.results, place.progress)
     experiments = [one for one in found.experiments if one.build.backend == backend]
     references = groundwork.references(found, place.results, place.progress)
     ready = groundwork.ready(found, experiments, references, place.results, place.progress)[experiments[0].slug()]

@@ -9,8 +9,9 @@ import numpy
 
 from harness import upgrades
 from harness.host import machines, runs
+from harness.host.board import LocalBoard
 from harness.host.plan import Block, Plan
-from harness.host.runs import Run
+from harness.host.runs import OnBoard, Run
 from harness.host.selfbench.ground import Ground
 from harness.records import Experiment, LatencySamples, Result
 
@@ -30,13 +31,11 @@ def write_many(results: Path, stand: Ground, files: int) -> Path:
         command="make selfbench ONLY=report",
         plan=plan,
         plan_name="many",
-        board="local",
-        experiments=experiments,
-        engines={},
-        references={},
+        on=[OnBoard(board="local", experiments=experiments, engines={}, references={})],
         models=[],
     )
-    upgrades.write(folder / "local" / "machine.json", machines.probe(results / ".work", ["null"], "local"))
+    machine = machines.probe(results / ".work", ["null"], LocalBoard(results / ".work"))
+    upgrades.write(folder / "local" / "machine.json", machine)
     upgrades.write(folder / "run.json", run)
     random = numpy.random.RandomState(1)
     for experiment in experiments:

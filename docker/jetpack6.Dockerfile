@@ -1,0 +1,39 @@
+# JetPack 6 (L4T 36, Ubuntu 22.04, Python 3.10): TensorRT from the base, pycuda and TVM built against its CUDA.
+# Not built by this project yet: no machine here reaches the registry of its base.
+ARG BASE
+ARG DEVEL
+
+FROM ${DEVEL} AS wheels
+ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
+ENV PATH=$CUDA_HOME/bin:$PATH CPATH=$CUDA_HOME/include LIBRARY_PATH=$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential ca-certificates python3-dev python3-pip python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+COPY requirements/jetpack6.txt /tmp/requirements.txt
+# The venv sees the base's own tensorrt, which lies among the system's packages. pycuda has no wheel: built here.
+RUN python3 -m venv --system-site-packages /opt/runtimes \
+ && /opt/runtimes/bin/python -m pip install --no-cache-dir --require-hashes --no-binary pycuda -r /tmp/requirements.txt
+
+FROM wheels AS tvm
+ARG TVM
+# Compute capabilities with a dot taken out, separated by semicolons: 72;87
+ARG CUDA_ARCHITECTURES
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends git llvm-15-dev libpolly-15-dev ninja-build zlib1g-dev libxml2-dev \
+ && rm -rf /var/lib/apt/lists/*
+RUN git clone --quiet --depth 1 --branch "$TVM" --recurse-submodules --shallow-submodules \
+      https://github.com/apache/tvm /src/tvm \
+ && cmake -S /src/tvm -B /src/tvm/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DUSE_LLVM=llvm-config-15 -DUSE_CUDA=ON \
+      -DUSE_CUDNN=OFF -DUSE_CUBLAS=OFF -DCMAKE_CUDA_ARCHITECTURES="$CUDA_ARCHITECTURES" \
+ && cmake --build /src/tvm/build --target tvm tvm_runtime
+RUN cd /src/tvm/python && TVM_LIBRARY_PATH=/src/tvm/build /opt/runtimes/bin/python -m pip install --no-cache-dir \
+      --no-deps --no-build-isolation .
+
+FROM ${BASE}
+ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
+# g++ links what TVM compiles; libgomp and python3 are absent from the runtime base; LLVM is TVM's CPU compiler.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends g++ libgomp1 libllvm15 python3 python3-distutils \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=tvm /opt/runtimes /opt/runtimes
+ENV PATH=/opt/runtimes/bin:$CUDA_HOME/bin:$PATH PYTHONDONTWRITEBYTECODE=1

@@ -1,0 +1,23 @@
+# JetPack 7 (L4T 38, Ubuntu 24.04, Python 3.12): the server (SBSA) TensorRT image, whose CUDA 13 TVM's wheel is made for.
+# Not built by this project yet: no machine here reaches the registry of its base.
+ARG BASE
+ARG DEVEL
+
+FROM ${DEVEL} AS wheels
+ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
+ENV PATH=$CUDA_HOME/bin:$PATH CPATH=$CUDA_HOME/include LIBRARY_PATH=$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends build-essential ca-certificates python3-dev python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+COPY requirements/jetpack7.txt /tmp/requirements.txt
+# The venv sees the base's own tensorrt, which lies among the system's packages. pycuda has no wheel: built here.
+RUN python3 -m venv --system-site-packages /opt/runtimes \
+ && /opt/runtimes/bin/python -m pip install --no-cache-dir --require-hashes --no-binary pycuda -r /tmp/requirements.txt
+
+FROM ${BASE}
+ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends g++ libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=wheels /opt/runtimes /opt/runtimes
+ENV PATH=/opt/runtimes/bin:$CUDA_HOME/bin:$PATH PYTHONDONTWRITEBYTECODE=1

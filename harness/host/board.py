@@ -1,0 +1,89 @@
+"""What a bench asks of a board, whether its workers are plain processes of this machine or run in containers.
+
+A board holds copies of models, references and engines where its workers can read them; the stores under `results/`
+stay the originals.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Callable, ContextManager, Dict, Iterator, Optional, Protocol, Union
+
+from msgspec import UNSET, UnsetType
+
+from harness.host.launch.exit import Exit
+from harness.host.launch.local import LocalLauncher
+from harness.records import Machine, Record, Result
+
+Take = Callable[[str, Result], None]
+"""Given a run's name and the result of a cell that an earlier, lost connection left on the board."""
+LOCAL = "local"
+"""The board that is this machine."""
+
+
+class Launcher(Protocol):
+    """One worker and its folder; a context manager closes."""
+
+    def place(self, name: str) -> str:
+        """Path of a file in the folder, as the worker sees it."""
+
+    def run(self, verb: str, job: Record, limit_s: float) -> Exit: ...
+
+    def get(self, name: str) -> Optional[bytes]:
+        """A file of the folder; None where there is none."""
+
+    def take(self, name: str, into: Path) -> None:
+        """Moves a file or folder that the worker wrote to `into`, which is not there yet."""
+
+    def __enter__(self) -> "Launcher": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Board(Protocol):
+    name: str
+    container: Union[str, UnsetType]
+    """Pin of the containers its workers run in."""
+
+    def held(self, take: Take) -> ContextManager[None]:
+        """Nobody else measures on the board meanwhile; what a lost connection left there is taken first."""
+
+    def launch(self, about: Optional[Dict[str, str]] = None) -> Launcher: ...
+
+    def model(self, path: Path, sha256: str) -> str:
+        """Where a worker finds the model; it is put there if need be. The same for arrays and engines."""
+
+    def arrays(self, path: Path) -> str: ...
+
+    def engine(self, folder: Path) -> str: ...
+
+    def complete(self, machine: Machine) -> Machine:
+        """The probed machine with what only the outside knows of it."""
+
+
+class LocalBoard:
+    """This machine, without a container: files are where they are."""
+
+    name = LOCAL
+    container: Union[str, UnsetType] = UNSET
+
+    def __init__(self, work: Path) -> None:
+        self._work = work
+
+    @contextlib.contextmanager
+    def held(self, take: Take) -> Iterator[None]:
+        yield  # the lock on the results folder, which every bench takes, is enough
+
+    def launch(self, about: Optional[Dict[str, str]] = None) -> LocalLauncher:
+        return LocalLauncher(self._work)
+
+    def model(self, path: Path, sha256: str) -> str:
+        return str(path)
+
+    def arrays(self, path: Path) -> str:
+        return str(path)
+
+    def engine(self, folder: Path) -> str:
+        return str(folder)
+
+    def complete(self, machine: Machine) -> Machine:
+        return machine

@@ -1,0 +1,99 @@
+"""Which boards there are: `local`, and those of `boards.toml`; opens them, in containers or without.
+
+`boards.toml` is the user's own and ignored by git. It holds no secret: ssh's agent keeps the keys.
+"""
+
+import re
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import msgspec
+
+from harness.errors import PlanError
+from harness.host import toml
+from harness.host.board import LOCAL, Board, LocalBoard
+from harness.host.nearest import nearest
+from harness.host.progress import Progress
+from harness.records import Record
+
+FILE = Path(__file__).resolve().parents[2] / "boards.toml"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NO_CONTAINER = "none"
+
+
+class Entry(Record, frozen=True):
+    """One `[name]` of boards.toml."""
+
+    docker: Optional[str] = None
+    """Where its engine answers: `ssh://user@host` or `unix:///path`; absent is this machine's own."""
+    context: Optional[str] = None
+    """A Docker context instead."""
+    jetpack: Optional[str] = None
+    """Pin of its containers; absent is the newest that its L4T can run."""
+    power_mode: Optional[str] = None
+    """What nvpmodel is expected to say."""
+    memory_mb: Optional[int] = None
+    """Most CPU memory that a worker may take."""
+
+
+def entries(path: Path = FILE) -> Dict[str, Entry]:
+    if not path.exists():
+        return {}
+    found = {}
+    for name, raw in toml.load(path).items():
+        if not NAME.fullmatch(name) or name in (LOCAL, "engines"):
+            raise PlanError(f"{path}: {name!r} is no name for a board; use letters, digits and ._- (but not local)")
+        try:
+            found[name] = msgspec.convert(raw, Entry)
+        except msgspec.ValidationError as error:
+            raise PlanError(f"{path}: [{name}]: {error}; known: {', '.join(Entry.__struct_fields__)}") from None
+        if found[name].docker and found[name].context:
+            raise PlanError(f"{path}: [{name}]: give docker or context, not both")
+    return found
+
+
+def opened(
+    names: Sequence[str], jetpack: Optional[str], results: Path, progress: Progress, path: Path = FILE
+) -> List[Board]:
+    """The boards by their names; PlanError for an unknown one, LaunchError for one that cannot be reached."""
+    known = {LOCAL: Entry(), **entries(path)}
+    for name in names:
+        if name not in known:
+            raise PlanError(
+                f"BOARD: unknown board {name!r}{nearest(name, known)}; this machine is local, others stand in "
+                f"{path.name} (boards.example.toml shows how)"
+            )
+    if len(set(names)) != len(names) or not names:
+        raise PlanError("BOARD: name each board once, at least one")
+    several = len(names) > 1
+    return [
+        _open(name, known[name], jetpack, results, progress.of_board(name) if several else progress) for name in names
+    ]
+
+
+def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progress: Progress) -> Board:
+    from harness.host.containers import outside, pins  # Docker's SDK takes a quarter of a second to import
+
+    wanted = jetpack or entry.jetpack
+    if name == LOCAL and wanted == NO_CONTAINER:
+        return LocalBoard(results / ".work")
+    l4t = outside.look(entry.docker, name).l4t if wanted is None else None
+    wanted = wanted or pins.load().default(l4t)
+    if wanted is None and name == LOCAL:
+        return LocalBoard(results / ".work")
+    if wanted is None or wanted == NO_CONTAINER:
+        raise PlanError(
+            f"board {name}: its workers run in containers, so name a pin: JETPACK, or jetpack in boards.toml"
+        )
+    return _in_containers(name, entry, wanted, progress)
+
+
+def _in_containers(name: str, entry: Entry, jetpack: str, progress: Progress) -> Board:
+    from harness.host.containers import outside, pins
+    from harness.host.containers.board import ContainerBoard
+    from harness.host.containers.daemon import Daemon
+
+    facts = outside.look(entry.docker, name)
+    pin = pins.load().check(jetpack, facts.l4t, name)
+    limit = entry.memory_mb * 1_000_000 if entry.memory_mb else None
+    return ContainerBoard(name, Daemon(name, entry.docker, entry.context), jetpack, pin, facts, progress, limit)

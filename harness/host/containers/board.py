@@ -1,0 +1,97 @@
+"""A board whose workers run in containers: its pin, its image, its stores, and the hold on it while it measures."""
+
+import contextlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Union
+
+import msgspec
+from msgspec import UnsetType
+
+from harness.host.board import Take
+from harness.host.containers import image as images
+from harness.host.containers import labels, leftovers, outside, pins, privilege
+from harness.host.containers.daemon import Daemon
+from harness.host.containers.image import Image
+from harness.host.containers.keeper import Keeper
+from harness.host.containers.launcher import ContainerLauncher
+from harness.host.progress import Progress
+from harness.records import Container, Machine
+
+RESERVED_BYTES = 512 << 20
+"""Left to the board's system when nobody says how much memory a worker may take."""
+
+
+class ContainerBoard:
+    """See `host/board.py` for what a board is asked."""
+
+    def __init__(
+        self,
+        name: str,
+        daemon: Daemon,
+        jetpack: str,
+        pin: pins.Pin,
+        facts: outside.Outside,
+        progress: Progress,
+        memory_bytes: Optional[int] = None,
+    ) -> None:
+        self.name, self.jetpack = name, jetpack
+        self.container: Union[str, UnsetType] = jetpack
+        self._daemon, self._pin, self._facts, self._progress = daemon, pin, facts, progress
+        self._info: Dict[str, Any] = daemon.info()
+        self._gpu = privilege.gpu(pin, self._info, facts.l4t, facts.groups, name)
+        there = int(self._info.get("MemTotal", 0))
+        default = there - RESERVED_BYTES if there > 2 * RESERVED_BYTES else None
+        self.limits = privilege.Limits(memory_bytes=memory_bytes or default)
+        self._image: Optional[Image] = None
+        self._keeper: Optional[Keeper] = None
+
+    @contextlib.contextmanager
+    def held(self, take: Take) -> Iterator[None]:
+        self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
+        with Keeper(self._daemon, self._image.id) as self._keeper:
+            for line in leftovers.clear(self._daemon, take):
+                self._progress.line(f"board {self.name}: {line}")
+            yield
+        self._keeper = None
+
+    def launch(self, about: Optional[Dict[str, str]] = None) -> ContainerLauncher:
+        assert self._image is not None, "a board is held before anything is launched on it"
+        return ContainerLauncher(self._daemon, self._image.id, self.limits, self._gpu, labels.of_cell(about or {}))
+
+    def model(self, path: Path, sha256: str) -> str:
+        return self._stored("/models", sha256, path, "model.onnx")
+
+    def arrays(self, path: Path) -> str:
+        return self._stored("/models", path.stem, path, "reference.npz")
+
+    def engine(self, folder: Path) -> str:
+        place = f"/engines/{folder.name}"
+        if not self._holder.has(place):
+            self._holder.put(place, {path.name: path.read_bytes() for path in sorted(folder.iterdir())})
+        return place
+
+    def complete(self, machine: Machine) -> Machine:
+        """The machine with what only the outside knows of it."""
+        assert self._image is not None
+        container = Container(
+            jetpack=self.jetpack,
+            image=self._image.id,
+            base=self._pin.base,
+            base_digests=self._image.base_digests,
+            base_pinned=self._pin.pinned,
+            engine_version=str(self._info.get("ServerVersion", "")),
+            gpu=self._gpu.words,
+            memory_limit_bytes=self.limits.memory_bytes,
+        )
+        return msgspec.structs.replace(machine, container=container, l4t=self._facts.l4t, module=self._facts.module)
+
+    @property
+    def _holder(self) -> Keeper:
+        assert self._keeper is not None, "a board is held before anything is put on it"
+        return self._keeper
+
+    def _stored(self, store: str, key: str, path: Path, name: str) -> str:
+        place = f"{store}/{key}"
+        if not self._holder.has(place):
+            self._holder.put(place, {name: path.read_bytes()})
+        return f"{place}/{name}"

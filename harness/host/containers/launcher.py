@@ -1,0 +1,198 @@
+"""Runs a worker in a container of its own and takes its answer out, also after it died or the connection was lost."""
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import Dict, Optional
+
+import requests
+from docker.errors import APIError, NotFound
+from docker.types import Mount
+
+from harness import upgrades
+from harness.errors import LaunchError
+from harness.host.containers import archive, labels, memory_words, privilege
+from harness.host.containers.daemon import LOST, Daemon, Lost
+from harness.host.launch.exit import Exit
+from harness.records import Record
+
+PACKAGE = Path(__file__).resolve().parents[2]
+VOLUME = "/cell"
+PLACE = f"{VOLUME}/job"
+"""A folder of the volume, since the volume's own root belongs to root and an archive cannot change that."""
+GRACE_S = 10.0
+"""How much longer than its limit a worker may live when we are not there to end it."""
+BACK_LIMIT_S = 60.0
+LOG_LINES = 200
+# The shell outlives a worker that the kernel ends for memory, and keeps what the cgroup counted.
+SCRIPT = """
+python3 -m harness.worker "$1" .
+code=$?
+for file in memory.peak memory.max_usage_in_bytes memory/memory.max_usage_in_bytes; do
+  [ -r /sys/fs/cgroup/$file ] && echo "peak $(cat /sys/fs/cgroup/$file)" && break
+done > memory.txt 2>/dev/null
+for file in memory.events memory.oom_control memory/memory.oom_control; do
+  [ -r /sys/fs/cgroup/$file ] && cat /sys/fs/cgroup/$file && break
+done >> memory.txt 2>/dev/null
+exit $code
+"""
+
+
+class ContainerLauncher:
+    """One worker, its container and its volume. Verbs: place, run, get, take, close; a context manager closes."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        image: str,
+        limits: privilege.Limits,
+        gpu: privilege.GpuAccess,
+        about: Dict[str, str],
+        back_limit_s: float = BACK_LIMIT_S,
+    ) -> None:
+        self._daemon, self._image, self._limits, self._gpu = daemon, image, limits, gpu
+        self._about, self._back_limit_s = about, back_limit_s
+        self._volume: Optional[str] = None
+        self._id: Optional[str] = None
+
+    def place(self, name: str) -> str:
+        """Where a file that is put, or that the worker writes, lies for the worker."""
+        return f"{PLACE}/{name}"
+
+    def run(self, verb: str, job: Record, limit_s: float) -> Exit:
+        """Blocks until the worker ends or the limit is over.
+
+        An engine that goes away meanwhile is waited for; Lost where it does not come back: the container then goes on,
+        and what it leaves is taken at the next start on this board.
+        """
+        files = {"job.json": upgrades.encode(job), **source()}
+        with self._daemon.words():
+            self._create(verb, limit_s, files)
+            self._daemon.client.api.start(self._id)
+        in_time = self._wait(limit_s)
+        with self._daemon.words():
+            if not in_time:
+                self._kill()
+            return self._ended(in_time, limit_s)
+
+    def get(self, name: str) -> Optional[bytes]:
+        with self._daemon.words():
+            return read(self._daemon, str(self._id), name)
+
+    def take(self, name: str, into: Path) -> None:
+        """Copies out what the worker wrote; RefusedArchive where it is not what a worker writes."""
+        with self._daemon.words():
+            stream, _ = self._daemon.client.api.get_archive(self._id, self.place(name))
+            archive.extract(stream, into)
+
+    def close(self) -> None:
+        """Removes container and volume; what cannot be reached now is removed at the next start on this board."""
+        with contextlib.suppress(LaunchError), self._daemon.words():
+            remove(self._daemon, self._id, self._volume)
+        self._id = self._volume = None
+
+    def _create(self, verb: str, limit_s: float, files: Dict[str, bytes]) -> None:
+        api = self._daemon.client.api
+        marks = labels.labels("cell", self._about)
+        self._volume = api.create_volume(labels=marks)["Name"]
+        mounts = [
+            Mount(VOLUME, self._volume),
+            Mount("/engines", labels.ENGINES, read_only=True),
+            Mount("/models", labels.MODELS, read_only=True),
+        ]
+        self._id = api.create_container(
+            self._image,
+            command=["/bin/sh", "-c", SCRIPT, "worker", verb],
+            user=str(privilege.USER),
+            working_dir=PLACE,
+            environment={
+                "PYTHONPATH": f"{PLACE}/code",
+                "HOME": "/tmp",
+                "HARNESS_LIMIT_S": str(limit_s + GRACE_S),
+                **self._gpu.environment,
+            },
+            labels=marks,
+            host_config=api.create_host_config(**privilege.least(mounts, self._limits), **self._gpu.options),
+        )["Id"]
+        api.put_archive(
+            self._id, VOLUME, archive.pack({f"job/{name}": data for name, data in files.items()}, privilege.USER)
+        )
+
+    def _wait(self, limit_s: float) -> bool:
+        """Whether the worker ended within the limit, across connections that break."""
+        end = time.monotonic() + limit_s
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            try:
+                self._daemon.client.api.wait(self._id, timeout=left)
+                return True
+            except requests.exceptions.ReadTimeout:
+                return False
+            except NotFound:
+                return True
+            except (LaunchError, APIError, *LOST) as error:
+                if isinstance(error, requests.exceptions.ConnectionError) and "Read timed out" in str(error):
+                    return False
+                if not self._daemon.wait_until_back(self._back_limit_s):
+                    raise Lost(
+                        f"board {self._daemon.board}: the Docker engine went away during a cell and did not come back "
+                        f"within {self._back_limit_s:g} s; when it does, the same command goes on"
+                    ) from None
+
+    def _kill(self) -> None:
+        with contextlib.suppress(APIError):
+            self._daemon.client.api.kill(self._id)
+            self._daemon.client.api.wait(self._id, timeout=30)
+
+    def _ended(self, in_time: bool, limit_s: float) -> Exit:
+        api = self._daemon.client.api
+        try:
+            state = api.inspect_container(self._id)["State"]
+            log = api.logs(self._id, tail=LOG_LINES).decode("utf-8", "replace")
+        except NotFound:
+            return Exit(137, False, limit_s, "", "the container was removed from outside\n")
+        memory = memory_words.said(
+            state, read(self._daemon, str(self._id), "memory.txt"), self._limits.memory_bytes, log
+        )
+        return Exit(state["ExitCode"], not in_time, limit_s, memory, log)
+
+    def __enter__(self) -> "ContainerLauncher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A container whose engine is away may still be measuring: it stays, for the next start to take its answer.
+        if not isinstance(sys.exc_info()[1], Lost):
+            self.close()
+
+
+def read(daemon: Daemon, container: str, name: str) -> Optional[bytes]:
+    """One file that a worker wrote; None where it wrote none."""
+    try:
+        stream, _ = daemon.client.api.get_archive(container, f"{PLACE}/{name}")
+    except NotFound:
+        return None
+    return archive.read_file(stream)
+
+
+def remove(daemon: Daemon, container: Optional[str], volume: Optional[str]) -> None:
+    api = daemon.client.api
+    if container is not None:
+        with contextlib.suppress(NotFound):
+            api.remove_container(container, force=True)
+    if volume is not None:
+        with contextlib.suppress(NotFound):
+            api.remove_volume(volume, force=True)
+
+
+def source() -> Dict[str, bytes]:
+    """This very harness, so that code on the two sides can never differ."""
+    if not _SOURCE:
+        for path in sorted(PACKAGE.rglob("*.py")):
+            _SOURCE[f"code/{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}"] = path.read_bytes()
+    return _SOURCE
+
+
+_SOURCE: Dict[str, bytes] = {}
