@@ -9,7 +9,7 @@ SETUP := $(PYTHON) -m harness.host.setup $(VENV) requirements.txt
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test lint \
+.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test test-docker lint \
 	check doctor clean clean-results clean-engines
 
 help:
@@ -45,6 +45,9 @@ selfbench: ready  ## measure the harness itself (ONLY=part,part)
 
 test: ready-to-develop  ## run the tests
 	@$(HARNESS) test
+
+test-docker: ready-to-develop  ## run the tests that need a Docker engine, which they start themselves (as root)
+	@$(HARNESS) test -m docker tests/docker
 
 lint: ready-to-develop  ## check style and likely mistakes
 	@$(HARNESS) lint

@@ -67,7 +67,7 @@ def decode(data: bytes, kind: Type[R], where: str) -> R:
         return msgspec.convert(upgrade(raw), kind)
     except msgspec.ValidationError as error:
         raise RecordError(f"{where} is not a valid {kind.__name__}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"{where} is not JSON ({error}): move it away and run the command again") from error
     except RecordError as error:
         raise RecordError(f"{where} {error}") from None

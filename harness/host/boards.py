@@ -5,7 +5,7 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
 
 import msgspec
 
@@ -16,7 +16,10 @@ from harness.host.nearest import nearest
 from harness.host.progress import Progress
 from harness.records import Record
 
-FILE = Path(__file__).resolve().parents[2] / "boards.toml"
+if TYPE_CHECKING:
+    from harness.host.containers.board import ContainerBoard
+
+FILE = Path(__file__).resolve().parents[2] / "docker" / "boards.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NO_CONTAINER = "none"
 
@@ -85,10 +88,10 @@ def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progre
         raise PlanError(
             f"board {name}: its workers run in containers, so name a pin: JETPACK, or jetpack in boards.toml"
         )
-    return _in_containers(name, entry, wanted, progress)
+    return open_in_containers(name, entry, wanted, progress)
 
 
-def _in_containers(name: str, entry: Entry, jetpack: str, progress: Progress) -> Board:
+def open_in_containers(name: str, entry: Entry, jetpack: str, progress: Progress) -> "ContainerBoard":
     from harness.host.containers import outside, pins
     from harness.host.containers.board import ContainerBoard
     from harness.host.containers.daemon import Daemon

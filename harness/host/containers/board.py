@@ -10,7 +10,7 @@ from msgspec import UnsetType
 from harness.host.board import Take
 from harness.host.containers import image as images
 from harness.host.containers import labels, leftovers, outside, pins, privilege
-from harness.host.containers.daemon import Daemon
+from harness.host.containers.daemon import BACK_LIMIT_S, Daemon
 from harness.host.containers.image import Image
 from harness.host.containers.keeper import Keeper
 from harness.host.containers.launcher import ContainerLauncher
@@ -48,7 +48,7 @@ class ContainerBoard:
     @contextlib.contextmanager
     def held(self, take: Take) -> Iterator[None]:
         self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
-        with Keeper(self._daemon, self._image.id) as self._keeper:
+        with Keeper(self._daemon, self._image.id, self._grace_s()) as self._keeper:
             for line in leftovers.clear(self._daemon, take):
                 self._progress.line(f"board {self.name}: {line}")
             yield
@@ -84,6 +84,10 @@ class ContainerBoard:
             memory_limit_bytes=self.limits.memory_bytes,
         )
         return msgspec.structs.replace(machine, container=container, l4t=self._facts.l4t, module=self._facts.module)
+
+    def _grace_s(self) -> float:
+        """A connection to this machine's own engine breaks only with the engine, or with us."""
+        return BACK_LIMIT_S if self._daemon.far else 0.0
 
     @property
     def _holder(self) -> Keeper:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
 
 import docker
 import requests
@@ -12,9 +12,12 @@ from docker.errors import APIError, DockerException
 
 from harness.errors import LaunchError, PlanError
 
+CHUNK_BYTES = 1 << 20
 ANSWER_LIMIT_S = 120
 """Longest silence of the engine within one answer; waiting for a worker has its own limit."""
 RETRY_S = 0.5
+BACK_LIMIT_S = 60.0
+"""How long an engine that went away is waited for."""
 LOST = (
     requests.exceptions.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
@@ -22,6 +25,9 @@ LOST = (
     OSError,
 )
 """What a connection that breaks is raised as."""
+
+
+T = TypeVar("T")
 
 
 class Lost(LaunchError):
@@ -47,6 +53,13 @@ class Daemon:
                 self._client = self._connected()
         return self._client
 
+    @property
+    def far(self) -> bool:
+        """Whether a network lies between."""
+        return not str(self.client.api.base_url).startswith(("http+docker://localhost", "unix://")) or bool(
+            self.address and self.address.startswith("ssh://")
+        )
+
     def info(self) -> Dict[str, Any]:
         with self.words():
             found: Dict[str, Any] = self.client.info()
@@ -59,15 +72,47 @@ class Daemon:
             self.close()
             return False
 
-    def wait_until_back(self, limit_s: float) -> bool:
-        """Whether the engine answers again within the limit."""
-        end = time.monotonic() + limit_s
+    def again(self, action: Callable[[], T]) -> T:
+        """What `action` gives, tried once more where the engine went away and came back; else Lost."""
+        try:
+            with self.words():
+                return action()
+        except Lost:
+            self.wait_until_back()
+            with self.words():
+                return action()
+
+    @contextlib.contextmanager
+    def archive(self, container: str, path: str) -> Iterator[Optional[Iterator[bytes]]]:
+        """A tar of `path`, chunk by chunk; None where there is no such path.
+
+        The SDK's own call cannot be left before its end: the engine would go on holding the container for it.
+        """
+        api = self.client.api
+        answer = api.get(
+            f"{api.base_url}/v{api.api_version}/containers/{container}/archive",
+            params={"path": path},
+            stream=True,
+            timeout=api.timeout,
+        )
+        with contextlib.closing(answer):
+            if answer.status_code == 404 and b"No such container" not in answer.content:
+                yield None
+            else:
+                _check(answer)
+                yield answer.iter_content(CHUNK_BYTES)
+
+    def wait_until_back(self) -> None:
+        """Returns when the engine answers again; raises Lost where it does not within the limit."""
+        end = time.monotonic() + BACK_LIMIT_S
         self.close()
         while not self.answers():
             if time.monotonic() > end:
-                return False
+                raise Lost(
+                    f"board {self.board}: the Docker engine{self._where()} went away and did not come back within "
+                    f"{BACK_LIMIT_S:g} s; when it does, the same command goes on"
+                )
             time.sleep(RETRY_S)
-        return True
 
     def close(self) -> None:
         if self._client is not None:
@@ -106,6 +151,13 @@ class Daemon:
         return docker.DockerClient(
             base_url=self.address, timeout=ANSWER_LIMIT_S, use_ssh_client=self.address.startswith("ssh://")
         )
+
+
+def _check(answer: requests.Response) -> None:
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        raise docker.errors.create_api_error_from_http_exception(error) from error
 
 
 def _has_tls() -> bool:

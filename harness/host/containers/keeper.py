@@ -5,8 +5,9 @@ it dies, the board is free. Docker then removes the container by itself.
 """
 
 import contextlib
+import secrets
 import time
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, TypeVar
 
 from docker.errors import APIError, NotFound
 from docker.types import Mount
@@ -15,6 +16,7 @@ from harness.errors import LaunchError
 from harness.host.containers import archive, labels, privilege
 from harness.host.containers.daemon import Daemon
 
+T = TypeVar("T")
 COMPLETE = ".complete"
 """Written into a folder of a store after everything else in it: without it the folder counts as absent."""
 TAKEN_TRIES = 20
@@ -24,8 +26,10 @@ TRY_AGAIN_S = 0.25
 class Keeper:
     """A context manager. Raises LaunchError where someone else measures on the board."""
 
-    def __init__(self, daemon: Daemon, image: str) -> None:
-        self._daemon, self._image = daemon, image
+    def __init__(self, daemon: Daemon, image: str, grace_s: float = 0.0) -> None:
+        """`grace_s` is how long the hold outlives a connection that broke: the board may still measure for us."""
+        self._daemon, self._image, self._grace_s = daemon, image, grace_s
+        self._owner = secrets.token_hex(8)
         self._id: Optional[str] = None
         self._line: Any = None
 
@@ -47,22 +51,30 @@ class Keeper:
 
     def has(self, path: str) -> bool:
         """Whether a store holds `path` (`/engines/<key>`, `/models/<name>`) whole."""
-        with self._daemon.words():
-            try:
-                stream, _ = self._daemon.client.api.get_archive(self._id, f"{path}/{COMPLETE}")
-            except NotFound:
-                return False
-            with contextlib.suppress(Exception):
-                stream.close()
-            return True
+        return self._still(lambda: self._has(path))
+
+    def _has(self, path: str) -> bool:
+        with self._daemon.archive(str(self._id), f"{path}/{COMPLETE}") as chunks:
+            return chunks is not None
 
     def put(self, path: str, files: Mapping[str, bytes]) -> None:
         """Puts a folder into a store; it counts only when all of it has arrived."""
         root, _, name = path.rpartition("/")
-        with self._daemon.words():
-            for some in ({f"{name}/{file}": data for file, data in files.items()}, {f"{name}/{COMPLETE}": b""}):
-                if not self._daemon.client.api.put_archive(self._id, root, archive.pack(some, privilege.USER)):
-                    raise LaunchError(f"board {self._daemon.board}: {root} took nothing; is its disk full?")
+        for some in ({f"{name}/{file}": data for file, data in files.items()}, {f"{name}/{COMPLETE}": b""}):
+            data = archive.pack(some, privilege.USER)
+            self._still(lambda data=data: self._daemon.client.api.put_archive(self._id, root, data))  # type: ignore[misc]
+
+    def _still(self, action: Callable[[], T]) -> T:
+        """What `action` gives; a hold that went away with its engine or its connection is taken again first."""
+
+        def held() -> T:
+            try:
+                return action()
+            except NotFound:
+                self._take()
+                return action()
+
+        return self._daemon.again(held)
 
     def _take(self) -> None:
         api = self._daemon.client.api
@@ -74,10 +86,10 @@ class Keeper:
             try:
                 made = api.create_container(
                     self._image,
-                    command=["cat"],
+                    command=["/bin/sh", "-c", f"cat; sleep {self._grace_s:g}"],
                     name=labels.MEASURING,
                     stdin_open=True,
-                    labels=labels.labels("keeper"),
+                    labels=labels.labels("keeper", {labels.OWNER: self._owner}),
                     user=str(privilege.USER),
                     host_config=host,
                 )
@@ -85,7 +97,7 @@ class Keeper:
             except APIError as error:
                 if error.status_code != 409:
                     raise
-                self._clear_the_dead()
+                self._clear_what_holds_nothing()
                 time.sleep(TRY_AGAIN_S)
         else:
             raise LaunchError(
@@ -96,9 +108,10 @@ class Keeper:
         self._line = api.attach_socket(self._id, params={"stdin": 1, "stream": 1})
         api.start(self._id)
 
-    def _clear_the_dead(self) -> None:
-        """A keeper that does not run keeps nothing: its engine was stopped before it could remove it."""
+    def _clear_what_holds_nothing(self) -> None:
+        """A hold that does not run any more, since its engine was stopped; or ours, whose connection broke."""
         api = self._daemon.client.api
-        with contextlib.suppress(NotFound):
-            if not api.inspect_container(labels.MEASURING)["State"]["Running"]:
+        with contextlib.suppress(APIError):  # it may be going by itself at this moment
+            found = api.inspect_container(labels.MEASURING)
+            if not found["State"]["Running"] or found["Config"]["Labels"].get(labels.OWNER) == self._owner:
                 api.remove_container(labels.MEASURING, force=True)

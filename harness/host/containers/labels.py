@@ -3,7 +3,7 @@
 from typing import Dict, List
 
 PROJECT = "jetson-inference-harness"
-ROLE, RUN = f"{PROJECT}.role", f"{PROJECT}.run"
+ROLE, RUN, CELL, OWNER = (f"{PROJECT}.{name}" for name in ("role", "run", "cell", "owner"))
 MEASURING = f"{PROJECT}-measuring"
 """Name of the container that holds a board: a name can be taken once."""
 ENGINES, MODELS = f"{PROJECT}-engines", f"{PROJECT}-models"

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import requests
 from docker.errors import APIError, NotFound
@@ -23,7 +23,6 @@ PLACE = f"{VOLUME}/job"
 """A folder of the volume, since the volume's own root belongs to root and an archive cannot change that."""
 GRACE_S = 10.0
 """How much longer than its limit a worker may live when we are not there to end it."""
-BACK_LIMIT_S = 60.0
 LOG_LINES = 200
 # The shell outlives a worker that the kernel ends for memory, and keeps what the cgroup counted.
 SCRIPT = """
@@ -49,10 +48,9 @@ class ContainerLauncher:
         limits: privilege.Limits,
         gpu: privilege.GpuAccess,
         about: Dict[str, str],
-        back_limit_s: float = BACK_LIMIT_S,
     ) -> None:
         self._daemon, self._image, self._limits, self._gpu = daemon, image, limits, gpu
-        self._about, self._back_limit_s = about, back_limit_s
+        self._about = about
         self._volume: Optional[str] = None
         self._id: Optional[str] = None
 
@@ -67,24 +65,19 @@ class ContainerLauncher:
         and what it leaves is taken at the next start on this board.
         """
         files = {"job.json": upgrades.encode(job), **source()}
-        with self._daemon.words():
-            self._create(verb, limit_s, files)
-            self._daemon.client.api.start(self._id)
+        self._daemon.again(lambda: self._start(verb, limit_s, files))
         in_time = self._wait(limit_s)
-        with self._daemon.words():
-            if not in_time:
-                self._kill()
-            return self._ended(in_time, limit_s)
+        if not in_time:
+            self._daemon.again(self._kill)
+        return self._daemon.again(lambda: self._ended(in_time, limit_s))
 
     def get(self, name: str) -> Optional[bytes]:
-        with self._daemon.words():
-            return read(self._daemon, str(self._id), name)
+        return self._daemon.again(lambda: read(self._daemon, str(self._id), name))
 
     def take(self, name: str, into: Path) -> None:
         """Copies out what the worker wrote; RefusedArchive where it is not what a worker writes."""
-        with self._daemon.words():
-            stream, _ = self._daemon.client.api.get_archive(self._id, self.place(name))
-            archive.extract(stream, into)
+        with self._daemon.words(), self._daemon.archive(str(self._id), self.place(name)) as chunks:
+            archive.extract(chunks or [], into)
 
     def close(self) -> None:
         """Removes container and volume; what cannot be reached now is removed at the next start on this board."""
@@ -92,15 +85,12 @@ class ContainerLauncher:
             remove(self._daemon, self._id, self._volume)
         self._id = self._volume = None
 
-    def _create(self, verb: str, limit_s: float, files: Dict[str, bytes]) -> None:
+    def _start(self, verb: str, limit_s: float, files: Dict[str, bytes]) -> None:
         api = self._daemon.client.api
+        remove(self._daemon, self._id, self._volume)  # of a first try that the engine did not live to see
         marks = labels.labels("cell", self._about)
         self._volume = api.create_volume(labels=marks)["Name"]
-        mounts = [
-            Mount(VOLUME, self._volume),
-            Mount("/engines", labels.ENGINES, read_only=True),
-            Mount("/models", labels.MODELS, read_only=True),
-        ]
+        mounts = [cell_mount(self._volume), *store_mounts()]
         self._id = api.create_container(
             self._image,
             command=["/bin/sh", "-c", SCRIPT, "worker", verb],
@@ -118,6 +108,7 @@ class ContainerLauncher:
         api.put_archive(
             self._id, VOLUME, archive.pack({f"job/{name}": data for name, data in files.items()}, privilege.USER)
         )
+        api.start(self._id)
 
     def _wait(self, limit_s: float) -> bool:
         """Whether the worker ended within the limit, across connections that break."""
@@ -136,11 +127,7 @@ class ContainerLauncher:
             except (LaunchError, APIError, *LOST) as error:
                 if isinstance(error, requests.exceptions.ConnectionError) and "Read timed out" in str(error):
                     return False
-                if not self._daemon.wait_until_back(self._back_limit_s):
-                    raise Lost(
-                        f"board {self._daemon.board}: the Docker engine went away during a cell and did not come back "
-                        f"within {self._back_limit_s:g} s; when it does, the same command goes on"
-                    ) from None
+                self._daemon.wait_until_back()
 
     def _kill(self) -> None:
         with contextlib.suppress(APIError):
@@ -168,13 +155,19 @@ class ContainerLauncher:
             self.close()
 
 
+def cell_mount(volume: str) -> Mount:
+    return Mount(VOLUME, volume)
+
+
+def store_mounts() -> List[Mount]:
+    """What stays on a board, read-only while it measures."""
+    return [Mount("/engines", labels.ENGINES, read_only=True), Mount("/models", labels.MODELS, read_only=True)]
+
+
 def read(daemon: Daemon, container: str, name: str) -> Optional[bytes]:
     """One file that a worker wrote; None where it wrote none."""
-    try:
-        stream, _ = daemon.client.api.get_archive(container, f"{PLACE}/{name}")
-    except NotFound:
-        return None
-    return archive.read_file(stream)
+    with daemon.archive(container, f"{PLACE}/{name}") as chunks:
+        return None if chunks is None else archive.read_file(chunks)
 
 
 def remove(daemon: Daemon, container: Optional[str], volume: Optional[str]) -> None:

@@ -1,0 +1,160 @@
+"""Real Docker engines for tests, each a `dockerd` with data of its own: they can be stopped, filled and lost."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, List, Optional
+
+import docker
+
+BASE = "debian:bookworm-slim"
+MIRROR = "http://deb.debian.org/debian"
+CA = Path("/etc/ssl/certs/ca-certificates.crt")
+START_LIMIT_S = 60
+
+
+def why_not() -> str:
+    """Why no engine can be started here; empty where one can."""
+    if not sys.platform.startswith("linux"):
+        return "an engine of its own needs Linux"
+    if os.geteuid() != 0:
+        return "an engine of its own needs root (sudo make test-docker)"
+    for name in ("dockerd", "debootstrap"):
+        if shutil.which(name) is None:
+            return f"{name} is not installed (apt-get install docker.io debootstrap)"
+    return ""
+
+
+class Engine:
+    """One dockerd; ended by its own process id."""
+
+    def __init__(self, root: Path, network: bool = True, small_bytes: Optional[int] = None) -> None:
+        """Without `network` it can run but not build; `small_bytes` gives its data a disk of that size."""
+        self._network = network
+        self.root, self.address = root, f"unix://{root}/docker.sock"
+        self.data = root / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._mounted = small_bytes is not None
+        if small_bytes is not None:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={small_bytes}", "none", str(self.data)], check=True)
+        self._process: "Optional[subprocess.Popen[bytes]]" = None
+        self._log: Optional[IO[bytes]] = None
+
+    def start(self) -> "Engine":
+        self._log = (self.root / "log.txt").open("ab")
+        command = ["dockerd", "--data-root", str(self.data), "--exec-root", str(self.root / "exec")]
+        command += ["-p", str(self.root / "pid"), "-H", self.address]
+        if not self._network:
+            command += ["--bridge", "none", "--iptables=false"]
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, start_new_session=True)
+        end = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < end:
+            with contextlib.suppress(docker.errors.DockerException), contextlib.closing(self.client()) as client:
+                client.ping()
+                return self
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"dockerd did not start: {(self.root / 'log.txt').read_text()[-2000:]}")
+
+    def client(self) -> docker.DockerClient:
+        return docker.DockerClient(base_url=self.address, timeout=60)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(60)
+        if self._log is not None:
+            self._log.close()
+        (self.root / "pid").unlink(missing_ok=True)
+
+    def end(self) -> None:
+        self.stop()
+        if self._mounted:
+            subprocess.run(["umount", "-l", str(self.data)], check=False)
+
+
+def import_base(engine: Engine, work: Path) -> None:
+    """The base image, made of this machine's own package source, since a registry may be out of reach."""
+    with contextlib.closing(engine.client()) as client:
+        if any(BASE in (image.tags or []) for image in client.images.list()):
+            return
+        rootfs = work / "rootfs"
+        subprocess.run(
+            ["debootstrap", "--variant=minbase", "bookworm", str(rootfs), MIRROR],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        for deb in (rootfs / "var/cache/apt/archives").glob("*.deb"):
+            deb.unlink()
+        if CA.exists():  # whoever stands between this machine and its package index is trusted inside too
+            shutil.copy(str(CA), str(rootfs / "etc/ssl-host.crt"))
+            (rootfs / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl-host.crt\n")
+        with subprocess.Popen(["tar", "-C", str(rootfs), "-c", "."], stdout=subprocess.PIPE) as tar:
+            subprocess.run(
+                ["docker", "-H", engine.address, "import", "-", BASE],
+                stdin=tar.stdout,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        shutil.rmtree(str(rootfs))
+
+
+class Door:
+    """A socket in front of an engine's that can be shut and opened again: a connection to a remote board."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path, self.address, self._target = path, f"unix://{path}", f"{engine.root}/docker.sock"
+        self._pairs: List[socket.socket] = []
+        self._listener: Optional[socket.socket] = None
+
+    def open(self) -> "Door":
+        self.path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        listener.listen(16)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return self
+
+    def shut(self) -> None:
+        """Drops every connection, and refuses new ones."""
+        assert self._listener is not None
+        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._pairs:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._pairs.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                inner, _ = listener.accept()
+            except OSError:
+                return
+            outer = socket.socket(socket.AF_UNIX)
+            outer.connect(self._target)
+            self._pairs += [inner, outer]
+            for source, sink in ((inner, outer), (outer, inner)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data = source.recv(1 << 16)
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)

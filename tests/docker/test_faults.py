@@ -1,0 +1,251 @@
+"""What may go wrong with containers, for real: each time one Result per cell, nothing lost, nothing left."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Dict, List
+
+import msgspec
+import pytest
+
+from harness.errors import LaunchError
+from harness.host import runs
+from harness.host.containers import daemon, image, labels, pins
+from harness.host.containers import launcher as launching
+from harness.host.containers.daemon import Daemon, Lost
+from harness.host.plan import Plan
+from tests.docker.conftest import PLAN, QUIET, ROOT, Measure, board
+from tests.docker.engines import Door, Engine
+
+SLOW = msgspec.structs.replace(PLAN, iterations=3000, warmup=2, max_seconds=4.0)
+"""Cells of about four seconds: time enough for something to happen in one."""
+
+
+def replaced(plan: Plan, **block: object) -> Plan:
+    return msgspec.structs.replace(plan, experiments=[msgspec.structs.replace(plan.experiments[0], **block)])
+
+
+def statuses(folder: Path) -> Dict[str, int]:
+    found: Dict[str, int] = {}
+    for result in runs.load_one(folder).results:
+        found[result.status] = found.get(result.status, 0) + 1
+    return found
+
+
+def reasons(folder: Path) -> List[str]:
+    return sorted({result.reason for result in runs.load_one(folder).results if result.status == "crashed"})
+
+
+def when_a_cell_runs(engine: Engine, verb: str, act: Callable[[str], None]) -> threading.Thread:
+    """Acts on the first container in which ONNX Runtime is running `verb`, a second after it started."""
+
+    def watch() -> None:
+        client = engine.client()
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            for one in client.api.containers(filters=labels.ours("cell")):
+                about = one["Labels"].get(labels.CELL, "")
+                if one["Command"].endswith(f" {verb}") and "-onnxruntime-" in about:
+                    time.sleep(1)
+                    client.close()
+                    act(one["Id"])
+                    return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def kill(engine: Engine, container: str) -> None:
+    client = engine.client()
+    client.api.kill(container)
+    client.close()
+
+
+def test_a_container_killed_from_outside(engine: Engine, measure: Measure, clean: None) -> None:
+    thread = when_a_cell_runs(engine, "bench", lambda container: kill(engine, container))
+    outcome = measure(SLOW)
+    thread.join()
+    assert outcome.counts == {"crashed": 1, "ok": 3}
+    assert reasons(outcome.folder)[0].startswith("ended with status 137 (SIGKILL)")
+    assert "memory" not in reasons(outcome.folder)[0], "137 alone is never called out of memory"
+
+
+def test_a_cell_that_takes_more_memory_than_it_may(engine: Engine, measure: Measure, clean: None) -> None:
+    boards = [board(engine.address, memory_mb=70)]
+    outcome = measure(replaced(PLAN, backends=["null", "onnxruntime"], models=["yolov5n@320"]), boards=boards)
+    found = {one.experiment.build.backend: one for one in runs.load_one(outcome.folder).results}
+    assert found["onnxruntime"].status == "crashed"
+    assert re.search(
+        r"out of memory, said by (Docker's flag|the container's cgroup), \d+ MB taken of at most 70 MB",
+        found["onnxruntime"].reason,
+    )
+
+
+def test_a_cell_over_its_time_limit(engine: Engine, measure: Measure, clean: None) -> None:
+    plan = msgspec.structs.replace(SLOW, rounds=1, time_limit_s=3.0)
+    outcome = measure(plan)
+    assert statuses(outcome.folder)["crashed"] == 1
+    assert reasons(outcome.folder)[0].startswith("no answer within the time limit of 3 s")
+
+
+def test_the_engine_stops_during_a_run_and_comes_back(engine: Engine, measure: Measure, clean: None) -> None:
+    def restart(_: str) -> None:
+        engine.stop()
+        time.sleep(1)
+        engine.start()
+
+    thread = when_a_cell_runs(engine, "bench", restart)
+    outcome = measure(SLOW)
+    thread.join()
+    assert sum(outcome.counts.values()) == 4
+    assert outcome.counts["crashed"] == 1, "the cell in flight ended with its engine"
+    assert outcome.counts["ok"] == 3
+
+
+def test_a_connection_that_drops_and_returns_costs_nothing(
+    engine: Engine, measure: Measure, tmp_path: Path, clean: None
+) -> None:
+    door = Door(tmp_path / "door.sock", engine).open()
+
+    def drop(_: str) -> None:
+        door.shut()
+        time.sleep(1.5)
+        door.open()
+
+    thread = when_a_cell_runs(engine, "bench", drop)
+    outcome = measure(SLOW, boards=[board(door.address)])
+    thread.join()
+    door.shut()
+    assert outcome.counts == {"ok": 4}, "the board went on measuring meanwhile"
+
+
+def test_a_connection_that_stays_away_ends_the_run_and_the_next_takes_what_the_board_finished(
+    engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: None
+) -> None:
+    monkeypatch.setattr(daemon, "BACK_LIMIT_S", 1.0)
+    door = Door(tmp_path / "door.sock", engine).open()
+    lost: List[str] = []
+
+    def drop(container: str) -> None:
+        lost.append(container)
+        door.shut()
+
+    thread = when_a_cell_runs(engine, "bench", drop)
+    with pytest.raises(Lost, match="did not come back within 1 s"):
+        measure(SLOW, boards=[board(door.address)])
+    thread.join()
+    client = engine.client()
+    client.api.wait(lost[0])
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").glob("*/local/*/*/result.json")}
+    door.open()
+    outcome = measure(SLOW, boards=[board(door.address)])
+    door.shut()
+    client.close()
+    assert outcome.counts == {"ok": 4}
+    there = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").glob("*/local/*/*/result.json")}
+    assert before.items() <= there.items(), "nothing that had ended was measured again"
+    assert len({path.parts[-5] for path in there}) == 1, "the same run"
+
+
+def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_path: Path, clean: None) -> None:
+    errors: List[str] = []
+
+    def second(_: str) -> None:
+        with pytest.raises(LaunchError) as caught, board(engine.address).held(lambda run, result: None):
+            pass
+        errors.append(str(caught.value))
+
+    thread = when_a_cell_runs(engine, "bench", second)
+    assert measure(SLOW).counts == {"ok": 4}, "the first is not disturbed"
+    thread.join()
+    assert "another run builds or measures there" in errors[0]
+
+
+def test_kill_9_of_the_host_frees_the_board_and_the_next_run_cleans_up(
+    engine: Engine, models_dir: Path, tmp_path: Path, measure: Measure, clean: None
+) -> None:
+    words = ["bench", "--jetpack", "cpu", "--model", "yolov5n@64", "--backends", "onnxruntime", "--iterations", "3000"]
+    words += [
+        "--threads",
+        "1",
+        "--max-seconds",
+        "6",
+        "--results",
+        str(tmp_path / "results"),
+        "--models-dir",
+        str(models_dir),
+    ]
+    host = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=str(ROOT),
+        env={**os.environ, "DOCKER_HOST": engine.address},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    thread = when_a_cell_runs(engine, "bench", lambda _: host.send_signal(signal.SIGKILL))
+    assert host.wait(120) == -signal.SIGKILL
+    thread.join()
+    assert measure().counts == {"ok": 4}, "the board is free again"
+
+
+def test_a_base_that_no_registry_has(engine: Engine) -> None:
+    pin = msgspec.structs.replace(
+        pins.load().get("cpu"), base="localhost:1/nobody/has:this", devel="localhost:1/nobody/has:this"
+    )
+    with pytest.raises(LaunchError, match=r"JETPACK=cpu.*localhost:1/nobody/has:this|Docker refused"):
+        image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
+
+
+def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
+    digest = f"sha256:{'0' * 64}"
+    pin = msgspec.structs.replace(pins.load().get("cpu"), base_digest=digest, devel_digest=digest)
+    with pytest.raises(
+        LaunchError, match=r"pinned to debian:bookworm-slim with digest sha256:0+; .* has none \(it was imported\)"
+    ):
+        image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
+
+
+HOSTILE = {
+    "a link": "os.symlink('/etc/passwd', 'out.json')",
+    "a pipe": "os.mkfifo('out.json')",
+    "a folder": "os.mkdir('out.json')",
+    "10 GB that take no room": "open('out.json', 'w').truncate(10_000_000_000)",
+    "no record": "open('out.json', 'w').write('[' * 100_000)",
+    "another's result": "open('out.json', 'w').write('{\"kind\": \"engine\"}')",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_container_that_leaves_what_no_worker_writes(
+    engine: Engine, measure: Measure, monkeypatch: pytest.MonkeyPatch, what: str, clean: None
+) -> None:
+    honest = launching.source()
+    main = "code/harness/worker/__main__.py"
+    hostile = f"import os, sys\nif sys.argv[1] == 'bench':\n    {HOSTILE[what]}\n    sys.exit(0)\n".encode()
+    monkeypatch.setattr(launching, "source", lambda: {**honest, main: hostile + honest[main]})
+    start = time.monotonic()
+    outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
+    assert outcome.counts == {"crashed": 2}
+    assert time.monotonic() - start < 60, "nothing of it was read to its end"
+    said = reasons(outcome.folder)[0]
+    assert "refused" in said or "is not JSON" in said or "schema" in said or "content hash" in said
+
+
+def test_an_engine_folder_with_a_million_members(
+    engine: Engine, measure: Measure, monkeypatch: pytest.MonkeyPatch, clean: None
+) -> None:
+    honest = launching.source()
+    main = "code/harness/worker/build.py"
+    many = b"\n\nhonest = build\ndef build(job):\n    out = honest(job)\n    for one in range(5000):\n"
+    many += b"        open(job.engine_dir + '/' + str(one), 'w')\n    return out\n"
+    monkeypatch.setattr(launching, "source", lambda: {**honest, main: honest[main] + many})
+    outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
+    assert outcome.counts.get("ok", 0) == 0
+    assert all("more than 1000 members" in one.reason for one in runs.load_one(outcome.folder).results)
