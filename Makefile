@@ -10,13 +10,13 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test test-docker lint \
-	check doctor clean clean-results clean-engines
+	check pin shell pull doctor clean clean-results clean-engines clean-volumes
 
 help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH ROUNDS WARMUP ITERATIONS THREADS'
-	@echo '           MAX_SECONDS SEED BASELINE BOARD RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD ONLY YES'
+	@echo '           MAX_SECONDS SEED BASELINE BOARD JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD ONLY YES'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -55,6 +55,15 @@ lint: ready-to-develop  ## check style and likely mistakes
 check: ready-to-develop  ## lint, types and tests
 	@$(HARNESS) check
 
+pin: ready  ## resolve a JetPack's base images to digests (JETPACK=5.1.2)
+	@$(HARNESS) pin
+
+shell: ready  ## open a shell where workers run (JETPACK=cpu)
+	@$(HARNESS) shell
+
+pull: ready  ## fetch what a lost connection left on a board (BOARD=name)
+	@$(HARNESS) pull
+
 doctor: ready  ## show what this machine offers and lacks
 	@$(HARNESS) doctor
 
@@ -66,6 +75,9 @@ clean-results: ready  ## remove every run, after asking
 
 clean-engines: ready  ## remove every engine, after asking
 	@$(HARNESS) clean-engines
+
+clean-volumes: ready  ## remove the copies of engines and models on a board, after asking (BOARD=name)
+	@$(HARNESS) clean-volumes
 
 ready: python
 	@$(SETUP)

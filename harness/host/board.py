@@ -14,7 +14,7 @@ from harness.host.launch.exit import Exit
 from harness.host.launch.local import LocalLauncher
 from harness.records import Machine, Record, Result
 
-Take = Callable[[str, Result], None]
+Take = Callable[[str, Result], object]
 """Given a run's name and the result of a cell that an earlier, lost connection left on the board."""
 LOCAL = "local"
 """The board that is this machine."""

@@ -18,6 +18,7 @@ from harness.records import Record
 
 if TYPE_CHECKING:
     from harness.host.containers.board import ContainerBoard
+    from harness.host.containers.daemon import Daemon
 
 FILE = Path(__file__).resolve().parents[2] / "docker" / "boards.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -59,19 +60,36 @@ def opened(
     names: Sequence[str], jetpack: Optional[str], results: Path, progress: Progress, path: Path = FILE
 ) -> List[Board]:
     """The boards by their names; PlanError for an unknown one, LaunchError for one that cannot be reached."""
-    known = {LOCAL: Entry(), **entries(path)}
+    known = known_boards(path)
     for name in names:
-        if name not in known:
-            raise PlanError(
-                f"BOARD: unknown board {name!r}{nearest(name, known)}; this machine is local, others stand in "
-                f"{path.name} (boards.example.toml shows how)"
-            )
+        _check(name, known)
     if len(set(names)) != len(names) or not names:
         raise PlanError("BOARD: name each board once, at least one")
     several = len(names) > 1
     return [
         _open(name, known[name], jetpack, results, progress.of_board(name) if several else progress) for name in names
     ]
+
+
+def known_boards(path: Path = FILE) -> Dict[str, Entry]:
+    return {LOCAL: Entry(), **entries(path)}
+
+
+def daemon_of(name: str, path: Path = FILE) -> "Daemon":
+    """A board's Docker engine, whatever is measured on it."""
+    from harness.host.containers.daemon import Daemon
+
+    known = known_boards(path)
+    _check(name, known)
+    return Daemon(name, known[name].docker, known[name].context)
+
+
+def _check(name: str, known: Dict[str, Entry]) -> None:
+    if name not in known:
+        raise PlanError(
+            f"BOARD: unknown board {name!r}{nearest(name, known)}; this machine is local, others stand in "
+            f"docker/{FILE.name} (docker/boards.example.toml shows how)"
+        )
 
 
 def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progress: Progress) -> Board:

@@ -67,6 +67,12 @@ def option(flag: str, *, help: str, **more: Any) -> Decorator:
     return click.option(flag, envvar=variable, show_envvar=True, help=help, **more)
 
 
+WHERE: List[Decorator] = [
+    option("--board", type=Words(), default="local", show_default=True, help="Boards of boards.toml; local is here."),
+    option(
+        "--jetpack", help="Measure in containers of this pin of docker/jetpacks.toml; none goes without.", metavar="PIN"
+    ),
+]
 WHAT: List[Decorator] = [
     option("--plan", help="Plan by name or path.", metavar="NAME"),
     option("--model", type=Words(), help="Models instead of the plan's, like yolov5n@320."),
@@ -78,10 +84,7 @@ WHAT: List[Decorator] = [
     option(
         "--shapes", type=Shapes(), help="Sizes of a file's inputs, like images:1x3x640x640.", metavar="NAME:NxM,..."
     ),
-    option("--board", type=Words(), default="local", show_default=True, help="Boards of boards.toml; local is here."),
-    option(
-        "--jetpack", help="Measure in containers of this pin of docker/jetpacks.toml; none goes without.", metavar="PIN"
-    ),
+    *WHERE,
 ]
 HOW: List[Decorator] = [
     option("--rounds", type=click.IntRange(1), help="Rounds; fewer than 3 give no interval and no verdict."),

@@ -17,13 +17,21 @@ def remove(paths: List[Path], what: str, yes: bool) -> int:
         return 0
     size = sum(file.stat().st_size for path in paths for file in path.rglob("*") if file.is_file())
     text = f"{len(paths)} {what}, {size / 1e6:.1f} MB"
-    if not yes:
-        if not sys.stdin.isatty():
-            raise PlanError(f"{text}: nobody is there to ask; YES=1 removes them without asking")
-        if not click.confirm(f"remove {text}?", default=False):
-            click.echo("nothing was removed")
-            return 1
+    if not agreed(text, yes):
+        return 1
     for path in paths:
         shutil.rmtree(path)
     click.echo(f"removed {text}")
     return 0
+
+
+def agreed(text: str, yes: bool) -> bool:
+    """Whether the user wants it gone; PlanError where nobody is there to ask."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise PlanError(f"{text}: nobody is there to ask; YES=1 removes them without asking")
+    if click.confirm(f"remove {text}?", default=False):
+        return True
+    click.echo("nothing was removed")
+    return False

@@ -121,16 +121,18 @@ def keep_crashed(path: Path) -> None:
         path.rename(path.parent / f"crashed-{number}.json")
 
 
-def take(results: Path, name: str, result: Result) -> None:
+def take(results: Path, name: str, result: Result) -> bool:
     """Keeps a result that was left on a board, where its run is here, planned that cell and has none for it yet."""
     folder = results / name
     if Path(name).name != name or not (folder / "run.json").exists():
-        return
+        return False
     run = upgrades.read(folder / "run.json", Run)
     planned = {(one.slug(), number) for on in run.on for one, number in cells(run, on)}
     path = result_path(folder, result.experiment, result.round)
-    if (result.experiment.slug(), result.round) in planned and not path.exists():
+    wanted = (result.experiment.slug(), result.round) in planned and not path.exists()
+    if wanted:
         upgrades.write(path, result)
+    return wanted
 
 
 def cells(run: Run, on: OnBoard) -> List[Cell]:

@@ -105,8 +105,9 @@ def test_the_engine_stops_during_a_run_and_comes_back(engine: Engine, measure: M
     outcome = measure(SLOW)
     thread.join()
     assert sum(outcome.counts.values()) == 4
-    assert outcome.counts["crashed"] == 1, "the cell in flight ended with its engine"
-    assert outcome.counts["ok"] == 3
+    # The cell in flight ends with its engine, or while the engine waits for it to end.
+    assert outcome.counts["ok"] >= 3
+    assert set(outcome.counts) <= {"ok", "crashed"}
 
 
 def test_a_connection_that_drops_and_returns_costs_nothing(

@@ -9,7 +9,7 @@ from msgspec import UnsetType
 
 from harness.host.board import Take
 from harness.host.containers import image as images
-from harness.host.containers import labels, leftovers, outside, pins, privilege
+from harness.host.containers import labels, leftovers, outside, pins, privilege, shell
 from harness.host.containers.daemon import BACK_LIMIT_S, Daemon
 from harness.host.containers.image import Image
 from harness.host.containers.keeper import Keeper
@@ -46,10 +46,11 @@ class ContainerBoard:
         self._keeper: Optional[Keeper] = None
 
     @contextlib.contextmanager
-    def held(self, take: Take) -> Iterator[None]:
+    def held(self, take: Take, patient: bool = False) -> Iterator[None]:
+        """`patient` waits for a cell that still measures there for a run whose connection was lost."""
         self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
         with Keeper(self._daemon, self._image.id, self._grace_s()) as self._keeper:
-            for line in leftovers.clear(self._daemon, take):
+            for line in leftovers.clear(self._daemon, take, patient):
                 self._progress.line(f"board {self.name}: {line}")
             yield
         self._keeper = None
@@ -57,6 +58,10 @@ class ContainerBoard:
     def launch(self, about: Optional[Dict[str, str]] = None) -> ContainerLauncher:
         assert self._image is not None, "a board is held before anything is launched on it"
         return ContainerLauncher(self._daemon, self._image.id, self.limits, self._gpu, labels.of_cell(about or {}))
+
+    def shell(self) -> int:
+        assert self._image is not None, "a board is held before anything is launched on it"
+        return shell.run(self._daemon, self._image.id, self.limits, self._gpu)
 
     def model(self, path: Path, sha256: str) -> str:
         return self._stored("/models", sha256, path, "model.onnx")

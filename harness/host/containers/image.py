@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 from docker.errors import ImageNotFound
 
@@ -52,24 +52,33 @@ def base(daemon: Daemon, name: str, reference: str, digest: str, platform: str, 
         except ImageNotFound:
             found = None
     if found is None:
-        if digest:
-            _refuse_another(daemon, name, reference, digest)
-        with progress.step(f"pull {wanted}"), daemon.words():
+        with progress.step(f"pull {wanted}"):
             try:
-                for line in daemon.client.api.pull(wanted, platform=platform or None, stream=True, decode=True):
-                    if "error" in line:
-                        raise LaunchError(f"board {daemon.board}: JETPACK={name}: {wanted}: {line['error']}")
-            except ImageNotFound as error:
-                raise LaunchError(
-                    f"board {daemon.board}: JETPACK={name}: no registry has {wanted} ({error.explanation})"
-                ) from None
+                _pull(daemon, name, wanted, platform)
+            except LaunchError as error:
+                if digest:
+                    _refuse_another(daemon, name, reference, digest, error)
+                raise
+        with daemon.words():
             found = daemon.client.api.inspect_image(wanted)
     digests: List[str] = found.get("RepoDigests") or []
     return digests
 
 
-def _refuse_another(daemon: Daemon, name: str, reference: str, digest: str) -> None:
-    """Where the tag is here with another digest, pulling the pinned one would hide that someone moved it."""
+def _pull(daemon: Daemon, name: str, wanted: str, platform: str) -> None:
+    with daemon.words():
+        try:
+            for line in daemon.client.api.pull(wanted, platform=platform or None, stream=True, decode=True):
+                if "error" in line:
+                    raise LaunchError(f"board {daemon.board}: JETPACK={name}: {wanted}: {line['error']}")
+        except ImageNotFound as error:
+            raise LaunchError(
+                f"board {daemon.board}: JETPACK={name}: no registry has {wanted} ({error.explanation})"
+            ) from None
+
+
+def _refuse_another(daemon: Daemon, name: str, reference: str, digest: str, why_not: LaunchError) -> None:
+    """The pinned base could not be had, but the tag is here with another digest: say so, and do not take it."""
     with daemon.words():
         try:
             there = daemon.client.api.inspect_image(reference)
@@ -78,8 +87,8 @@ def _refuse_another(daemon: Daemon, name: str, reference: str, digest: str) -> N
     told = ", ".join(one.rpartition("@")[2] for one in there.get("RepoDigests") or []) or "none (it was imported)"
     raise LaunchError(
         f"board {daemon.board}: JETPACK={name} is pinned to {reference} with digest {digest}; the one on this engine "
-        f"has {told}. Remove it (docker image rm {reference}) to get the pinned one, or make pin JETPACK={name}"
-    )
+        f"has {told}, and the pinned one cannot be had: {why_not}. Mend that, or move the pin: make pin JETPACK={name}"
+    ) from None
 
 
 def arguments(pin: Pin) -> Dict[str, str]:
@@ -129,11 +138,3 @@ def _context(files: Dict[str, bytes]) -> io.BytesIO:
             tar.addfile(member, io.BytesIO(data))
     buffer.seek(0)
     return buffer
-
-
-def repository_digest(daemon: Daemon, reference: str, platform: str) -> Tuple[str, str]:
-    """The registry's digest of `reference`, and of the platform's own manifest where the tag holds several."""
-    with daemon.words():
-        data = daemon.client.api.inspect_distribution(reference)
-    digest: str = data["Descriptor"]["digest"]
-    return digest, platform

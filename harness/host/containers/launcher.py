@@ -96,12 +96,7 @@ class ContainerLauncher:
             command=["/bin/sh", "-c", SCRIPT, "worker", verb],
             user=str(privilege.USER),
             working_dir=PLACE,
-            environment={
-                "PYTHONPATH": f"{PLACE}/code",
-                "HOME": "/tmp",
-                "HARNESS_LIMIT_S": str(limit_s + GRACE_S),
-                **self._gpu.environment,
-            },
+            environment={"HARNESS_LIMIT_S": str(limit_s + GRACE_S), **environment(self._gpu)},
             labels=marks,
             host_config=api.create_host_config(**privilege.least(mounts, self._limits), **self._gpu.options),
         )["Id"]
@@ -153,6 +148,10 @@ class ContainerLauncher:
         # A container whose engine is away may still be measuring: it stays, for the next start to take its answer.
         if not isinstance(sys.exc_info()[1], Lost):
             self.close()
+
+
+def environment(gpu: privilege.GpuAccess) -> Dict[str, str]:
+    return {"PYTHONPATH": f"{PLACE}/code", "HOME": "/tmp", **gpu.environment}
 
 
 def cell_mount(volume: str) -> Mount:

@@ -13,13 +13,19 @@ from harness.host.containers.daemon import Daemon
 from harness.records import Result
 
 
-def clear(daemon: Daemon, take: Take) -> List[str]:
-    """Called by who holds the board, so that nothing found here belongs to anyone alive. Says what was done."""
+def clear(daemon: Daemon, take: Take, patient: bool = False) -> List[str]:
+    """Called by who holds the board, so that nothing found here belongs to anyone alive. Says what was done.
+
+    A worker that still measures is ended, or waited for by who is `patient`: its own alarm ends it in any case.
+    """
     done = []
     with daemon.words():
         api = daemon.client.api
         for found in api.containers(all=True, filters=labels.ours("cell")):
             marks = found["Labels"]
+            if patient and labels.RUN in marks and found["State"] == "running":
+                api.wait(found["Id"], timeout=None)
+                found["State"] = "exited"
             if labels.RUN in marks and found["State"] == "exited":
                 done += _take(daemon, found["Id"], marks[labels.RUN], take)
             with contextlib.suppress(NotFound):
