@@ -4,11 +4,13 @@
 """
 
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
 
 import msgspec
 
+from harness import upgrades
 from harness.errors import PlanError
 from harness.host import toml
 from harness.host.board import LOCAL, Board, LocalBoard
@@ -106,10 +108,22 @@ def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progre
         raise PlanError(
             f"board {name}: its workers run in containers, so name a pin: JETPACK, or jetpack in boards.toml"
         )
-    return open_in_containers(name, entry, wanted, progress)
+    return open_in_containers(name, entry, wanted, progress, _owner(results))
 
 
-def open_in_containers(name: str, entry: Entry, jetpack: str, progress: Progress) -> "ContainerBoard":
+def _owner(results: Path) -> str:
+    """Of holds on boards. The lock on the results folder lets only one of us live at a time, so that a hold which is
+    still there after a connection was lost is known for our own."""
+    path = results / ".owner"
+    if not path.exists():
+        results.mkdir(parents=True, exist_ok=True)
+        upgrades.write_bytes(path, secrets.token_hex(8).encode())
+    return path.read_text().strip()
+
+
+def open_in_containers(
+    name: str, entry: Entry, jetpack: str, progress: Progress, owner: Optional[str] = None
+) -> "ContainerBoard":
     from harness.host.containers import outside, pins
     from harness.host.containers.board import ContainerBoard
     from harness.host.containers.daemon import Daemon
@@ -117,4 +131,4 @@ def open_in_containers(name: str, entry: Entry, jetpack: str, progress: Progress
     facts = outside.look(entry.docker, name)
     pin = pins.load().check(jetpack, facts.l4t, name)
     limit = entry.memory_mb * 1_000_000 if entry.memory_mb else None
-    return ContainerBoard(name, Daemon(name, entry.docker, entry.context), jetpack, pin, facts, progress, limit)
+    return ContainerBoard(name, Daemon(name, entry.docker, entry.context), jetpack, pin, facts, progress, limit, owner)

@@ -14,6 +14,8 @@ from typing import IO, List, Optional
 
 import docker
 
+from harness.host.containers import labels
+
 BASE = "debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -158,3 +160,84 @@ class Door:
                     sink.shutdown(socket.SHUT_WR)
                     return
                 sink.sendall(data)
+
+
+def copy_images(source: Engine, target: Engine) -> None:
+    """The project's images, handed over as a user would carry them: save and load."""
+    with contextlib.closing(source.client()) as client:
+        tags = [tag for image in client.images.list(filters={"label": labels.PROJECT}) for tag in image.tags]
+    command = ["docker", "-H", source.address, "save", *tags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as saved:
+        subprocess.run(
+            ["docker", "-H", target.address, "load"], stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL
+        )
+
+
+class Sshd:
+    """An SSH server of our own on loopback, with its own keys; whoever enters finds `engine` as their Docker."""
+
+    def __init__(self, root: Path, engine: Engine) -> None:
+        root.mkdir(mode=0o700)
+        self._root = root
+        with contextlib.closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"ssh://root@127.0.0.1:{self._port}"
+        self.clients = root / "bin"
+        self.clients.mkdir()
+        self._known = root / "known_hosts"
+        self._process: "Optional[subprocess.Popen[bytes]]" = None
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(root / name)], check=True)
+        (root / "authorized").write_text((root / "user.pub").read_text())
+        self._known.write_text(f"[127.0.0.1]:{self._port} {(root / 'host.pub').read_text()}")
+        (root / "sshd_config").write_text(
+            f"Port {self._port}\nListenAddress 127.0.0.1\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized\n"
+            f"PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            "UsePAM no\n"
+            f"StrictModes no\nMaxStartups 100\nMaxSessions 100\nPidFile none\nSetEnv DOCKER_HOST={engine.address}\n"
+        )
+        (root / "config").write_text(
+            f"Host *\n IdentityFile {root}/user\n IdentitiesOnly yes\n UserKnownHostsFile {self._known}\n"
+            " GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
+            f" ControlMaster auto\n ControlPath {root}/%C\n ControlPersist 5\n"
+        )
+        wrapper = self.clients / "ssh"
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')
+        wrapper.chmod(0o755)
+
+    def start(self) -> "Sshd":
+        Path("/run/sshd").mkdir(exist_ok=True)
+        command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(self._root / "sshd_config")]
+        with (self._root / "log.txt").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", self._port))):
+                return self
+            time.sleep(0.05)
+        raise RuntimeError(f"sshd did not start: {(self._root / 'log.txt').read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """Ends the server and every connection that it holds: all are of its own process group."""
+        if self._process is not None and self._process.poll() is None:
+            for child in _children(self._process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            self._process.kill()
+            self._process.wait(10)
+
+    def forget_host_key(self) -> None:
+        self._known.write_text("")
+
+
+def _children(parent: int) -> List[int]:
+    """All descendants, the deepest last."""
+    found: List[int] = []
+    for line in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = line.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                pid = int(line.parent.name)
+                found += [pid, *_children(pid)]
+    return found

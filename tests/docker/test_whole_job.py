@@ -131,3 +131,51 @@ def test_a_pin_that_this_host_cannot_run_is_refused_before_anything_is_pulled(
     assert found.returncode == 3
     assert "JETPACK=5.1.2: its image needs a Jetson with L4T >=35.2, <36" in found.stderr
     assert "Pins that run on any machine: cpu" in found.stderr
+
+
+def test_a_shell_stands_where_workers_stand(engine: Engine, tmp_path: Path, clean: None) -> None:
+    script = "pwd; python3 -c 'import harness.worker, onnxruntime, tvm; print(harness.worker.__file__)'; "
+    script += "touch /engines/x; exit 3"
+    found = subprocess.run(
+        [sys.executable, "-m", "harness", "shell", "--jetpack", "cpu", "--results", str(tmp_path)],
+        cwd=str(ROOT),
+        env={"DOCKER_HOST": engine.address, "PATH": "/usr/bin:/bin"},
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 3, found.stderr
+    assert found.stdout.splitlines() == ["/cell/job", "/cell/job/code/harness/worker/__init__.py"]
+    assert "Read-only file system" in found.stderr
+
+
+def test_volumes_are_removed_only_when_asked_and_only_ours(engine: Engine, tmp_path: Path) -> None:
+    client = engine.client()
+    client.api.create_volume("somebody-elses")
+    client.api.create_volume("ours-to-go", labels=labels.labels("engines"))
+
+    def clean(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "harness", "clean-volumes", *words],
+            cwd=str(ROOT),
+            env={"DOCKER_HOST": engine.address, "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    refused = clean()
+    assert refused.returncode == 2
+    assert "nobody is there to ask; YES=1" in refused.stderr
+    assert "ours-to-go" in {one.name for one in client.volumes.list()}
+    done = clean("--yes")
+    assert done.returncode == 0, done.stderr
+    left = {one.name for one in client.volumes.list()}
+    assert "ours-to-go" not in left
+    assert "somebody-elses" in left
+    client.api.remove_volume("somebody-elses")
+    client.close()

@@ -20,13 +20,13 @@ def command(jetpack: Optional[str]) -> int:
     """
     from harness.host.containers import pins, registry
 
-    known = pins.load()
+    known = pins.load(pins.PINS)
     if jetpack is None:
         raise PlanError(f"JETPACK: say which pin to resolve: {', '.join(known.pins)}")
     pin = known.get(jetpack)
     base = registry.digest(pin.base, pin.platform)
     devel = base if pin.devel == pin.base else registry.digest(pin.devel, pin.platform)
-    pins.write_digests(jetpack, base, devel)
+    pins.write_digests(jetpack, base, devel, pins.PINS)
     for reference, old, new in ((pin.base, pin.base_digest, base), (pin.devel, pin.devel_digest, devel)):
         moved = f"  (was {old})" if old and old != new else ""
         click.echo(f"{reference}: {new}{moved}")

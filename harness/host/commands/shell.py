@@ -5,7 +5,7 @@ from typing import Any, List
 import click
 
 from harness.errors import PlanError
-from harness.host import options, runs
+from harness.host import lock, options, runs
 from harness.host.boards import opened
 from harness.host.progress import Progress
 
@@ -29,5 +29,5 @@ def command(**given: Any) -> int:
     board = opened(names, given["jetpack"], given["results"], Progress())[0]
     if not isinstance(board, ContainerBoard):
         raise PlanError("JETPACK: workers run without a container here; name a pin, like JETPACK=cpu")
-    with board.held(lambda run, result: runs.take(given["results"], run, result)):
+    with lock.measuring(given["results"]), board.held(lambda run, result: runs.take(given["results"], run, result)):
         return board.shell()

@@ -1,1 +1,1 @@
-"""Workers in containers: pins, images, the engine's API, volumes, what may come out, and what a crash left behind."""
+"""Workers in containers, through the Docker API."""

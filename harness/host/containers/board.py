@@ -8,9 +8,10 @@ import msgspec
 from msgspec import UnsetType
 
 from harness.host.board import Take
+from harness.host.containers import daemon as daemons
 from harness.host.containers import image as images
 from harness.host.containers import labels, leftovers, outside, pins, privilege, shell
-from harness.host.containers.daemon import BACK_LIMIT_S, Daemon
+from harness.host.containers.daemon import Daemon
 from harness.host.containers.image import Image
 from harness.host.containers.keeper import Keeper
 from harness.host.containers.launcher import ContainerLauncher
@@ -33,8 +34,9 @@ class ContainerBoard:
         facts: outside.Outside,
         progress: Progress,
         memory_bytes: Optional[int] = None,
+        owner: Optional[str] = None,
     ) -> None:
-        self.name, self.jetpack = name, jetpack
+        self.name, self.jetpack, self._owner = name, jetpack, owner
         self.container: Union[str, UnsetType] = jetpack
         self._daemon, self._pin, self._facts, self._progress = daemon, pin, facts, progress
         self._info: Dict[str, Any] = daemon.info()
@@ -44,12 +46,13 @@ class ContainerBoard:
         self.limits = privilege.Limits(memory_bytes=memory_bytes or default)
         self._image: Optional[Image] = None
         self._keeper: Optional[Keeper] = None
+        self._launched: Optional[ContainerLauncher] = None
 
     @contextlib.contextmanager
     def held(self, take: Take, patient: bool = False) -> Iterator[None]:
         """`patient` waits for a cell that still measures there for a run whose connection was lost."""
         self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
-        with Keeper(self._daemon, self._image.id, self._grace_s()) as self._keeper:
+        with Keeper(self._daemon, self._image.id, self._grace_s(), self._owner) as self._keeper:
             for line in leftovers.clear(self._daemon, take, patient):
                 self._progress.line(f"board {self.name}: {line}")
             yield
@@ -57,7 +60,15 @@ class ContainerBoard:
 
     def launch(self, about: Optional[Dict[str, str]] = None) -> ContainerLauncher:
         assert self._image is not None, "a board is held before anything is launched on it"
-        return ContainerLauncher(self._daemon, self._image.id, self.limits, self._gpu, labels.of_cell(about or {}))
+        self._launched = ContainerLauncher(
+            self._daemon, self._image.id, self.limits, self._gpu, labels.of_cell(about or {})
+        )
+        return self._launched
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was copied for the last worker."""
+        return self._launched.sent_bytes if self._launched is not None else 0
 
     def shell(self) -> int:
         assert self._image is not None, "a board is held before anything is launched on it"
@@ -92,7 +103,7 @@ class ContainerBoard:
 
     def _grace_s(self) -> float:
         """A connection to this machine's own engine breaks only with the engine, or with us."""
-        return BACK_LIMIT_S if self._daemon.far else 0.0
+        return daemons.BACK_LIMIT_S if self._daemon.far else 0.0
 
     @property
     def _holder(self) -> Keeper:

@@ -26,10 +26,13 @@ TRY_AGAIN_S = 0.25
 class Keeper:
     """A context manager. Raises LaunchError where someone else measures on the board."""
 
-    def __init__(self, daemon: Daemon, image: str, grace_s: float = 0.0) -> None:
-        """`grace_s` is how long the hold outlives a connection that broke: the board may still measure for us."""
+    def __init__(self, daemon: Daemon, image: str, grace_s: float = 0.0, owner: Optional[str] = None) -> None:
+        """`grace_s` is how long the hold outlives a connection that broke: the board may still measure for us.
+
+        A hold of the same `owner` is taken over: who names one sees to it that no two of them live at a time.
+        """
         self._daemon, self._image, self._grace_s = daemon, image, grace_s
-        self._owner = secrets.token_hex(8)
+        self._owner = owner or secrets.token_hex(8)
         self._id: Optional[str] = None
         self._line: Any = None
 

@@ -53,6 +53,8 @@ class ContainerLauncher:
         self._about = about
         self._volume: Optional[str] = None
         self._id: Optional[str] = None
+        self.sent_bytes = 0
+        """What was copied into the container."""
 
     def place(self, name: str) -> str:
         """Where a file that is put, or that the worker writes, lies for the worker."""
@@ -100,9 +102,9 @@ class ContainerLauncher:
             labels=marks,
             host_config=api.create_host_config(**privilege.least(mounts, self._limits), **self._gpu.options),
         )["Id"]
-        api.put_archive(
-            self._id, VOLUME, archive.pack({f"job/{name}": data for name, data in files.items()}, privilege.USER)
-        )
+        data = archive.pack({f"job/{name}": data for name, data in files.items()}, privilege.USER)
+        self.sent_bytes = len(data)
+        api.put_archive(self._id, VOLUME, data)
         api.start(self._id)
 
     def _wait(self, limit_s: float) -> bool:
