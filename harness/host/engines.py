@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness import upgrades
-from harness.errors import RecordError, StorageError
+from harness.errors import RecordError, RefusedArchive, StorageError
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
@@ -65,7 +65,10 @@ class EngineStore:
             final = self.folder(made_of)
             part = final.with_name(f".{final.name}.part")
             shutil.rmtree(part, ignore_errors=True)
-            launcher.take("engine", part)
+            try:
+                launcher.take("engine", part)
+            except RefusedArchive as error:
+                return Failure(status="crashed", reason=str(error))
             upgrades.write(part / "engine.json", engine)
             if final.exists():  # broken, or `find` would have taken it
                 shutil.rmtree(final)

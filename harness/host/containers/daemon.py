@@ -86,12 +86,14 @@ class Daemon:
     def archive(self, container: str, path: str) -> Iterator[Optional[Iterator[bytes]]]:
         """A tar of `path`, chunk by chunk; None where there is no such path.
 
-        The SDK's own call cannot be left before its end: the engine would go on holding the container for it.
+        The SDK's own call cannot be left before its end: the engine would go on holding the container for it. Nor is
+        compression asked for, as it would be by default: a few bytes of zeros could fill the memory here.
         """
         api = self.client.api
         answer = api.get(
             f"{api.base_url}/v{api.api_version}/containers/{container}/archive",
             params={"path": path},
+            headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=api.timeout,
         )
