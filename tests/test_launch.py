@@ -173,3 +173,25 @@ def test_out_of_memory_takes_the_kernels_word(tmp_path: Path, version: int) -> N
 
 def test_no_counter_says_nothing(tmp_path: Path) -> None:
     assert memory_kills.said_since(memory_kills.count(tmp_path), tmp_path) == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux only")
+def test_the_worker_is_the_first_victim() -> None:
+    program = (
+        "from harness.worker.__main__ import be_the_first_victim\n"
+        "be_the_first_victim()\n"
+        "print(open('/proc/self/oom_score_adj').read().strip())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), capture_output=True, check=True)
+    assert done.stdout.strip() == b"1000"
+
+
+def test_a_runtimes_own_words_are_believed_of_a_local_worker(tmp_path: Path) -> None:
+    """Where the kernel's counters say nothing: this worker prints such a word, and ends with an error."""
+    job = ReferenceJob(
+        key="k", model="MemoryError", model_sha256="x", seed=1, ranges={}, arrays=str(tmp_path / "none" / "a.npz")
+    )
+    answer, log = ask(LocalBoard(tmp_path / "work"), "reference", job, Reference, 60)
+    assert "MemoryError" in log
+    assert isinstance(answer, Failure)
+    assert "out of memory, said by the runtime: MemoryError; last line: " in answer.reason
