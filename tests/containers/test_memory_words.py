@@ -98,12 +98,15 @@ def test_the_log_is_not_read_where_something_spoke_before() -> None:
             "[TRT] [E] 1: [defaultAllocator.cpp::allocate::19] Error Code 1: Cuda Runtime (out of memory)",
             "Cuda Runtime ",
         ),
-        ("pycuda._driver.MemoryError: cuMemAlloc failed: out of memory", "MemoryError"),
+        ("pycuda._driver.MemoryError: cuMemAlloc failed: out of memory", "pycuda._driver.MemoryError"),
         (
             "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc",
             "std::bad_alloc",
         ),
-        ("numpy.core._exceptions._ArrayMemoryError: Unable to allocate 3 GiB", "_ArrayMemoryError"),
+        (
+            "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 3 GiB",
+            "numpy.core._exceptions._ArrayMemoryError",
+        ),
     ],
 )
 def test_a_runtimes_own_words(log: str, word: str) -> None:
@@ -111,7 +114,9 @@ def test_a_runtimes_own_words(log: str, word: str) -> None:
     assert text.startswith(f"out of memory, said by the runtime: {word}")
 
 
-@pytest.mark.parametrize("log", ["memory: 5 GB", "NvMap initialised", "peak memory 5", "MemoryErrors: 0 memory"])
+@pytest.mark.parametrize(
+    "log", ["memory: 5 GB", "NvMap initialised", "peak memory 5", "MemoryErrors: 0", "no file /a/MemoryError/b"]
+)
 def test_words_that_only_mention_memory(log: str) -> None:
     assert said(log=log) == ""
 

@@ -9,7 +9,8 @@ Counts = Dict[str, int]
 
 RUNTIME_WORDS = re.compile(
     r"NvMap\w*Alloc\w*|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|Cuda Runtime \(out of memory\)"
-    r"|cuMemAlloc failed: out of memory|std::bad_alloc|\w*MemoryError\b"
+    r"|cuMemAlloc failed: out of memory|std::bad_alloc|^[\w.]*MemoryError\b",
+    re.MULTILINE,
 )
 """What the Tegra driver, CUDA, TensorRT, pycuda, C++ and Python print where an allocation is refused."""
 
