@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import onnx
 import pytest
 
 from harness.host.board import LocalBoard
@@ -173,3 +174,30 @@ def test_out_of_memory_takes_the_kernels_word(tmp_path: Path, version: int) -> N
 
 def test_no_counter_says_nothing(tmp_path: Path) -> None:
     assert memory_kills.said_since(memory_kills.count(tmp_path), tmp_path) == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux only")
+def test_the_worker_is_the_first_victim() -> None:
+    program = (
+        "from harness.worker.__main__ import be_the_first_victim\n"
+        "be_the_first_victim()\n"
+        "print(open('/proc/self/oom_score_adj').read().strip())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), capture_output=True, check=True)
+    assert done.stdout.strip() == b"1000"
+
+
+def test_a_runtimes_own_words_are_believed_of_a_local_worker(tmp_path: Path) -> None:
+    """The kernel ended nobody here: an exbibyte of inputs is refused at once."""
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1 << 28, 1 << 29])
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1 << 28, 1 << 29])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "huge", [value], [out])
+    opset = [onnx.helper.make_opsetid("", 12)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=7), str(tmp_path / "huge.onnx"))
+    job = ReferenceJob(
+        key="k", model=str(tmp_path / "huge.onnx"), model_sha256="x", seed=1, ranges={}, arrays=str(tmp_path / "a.npz")
+    )
+    answer, _ = ask(LocalBoard(tmp_path / "work"), "reference", job, Reference, 60)
+    assert isinstance(answer, Failure)
+    assert answer.reason.startswith("ended with status 1; out of memory, said by the runtime: numpy.")
+    assert "MemoryError; last line: numpy." in answer.reason

@@ -14,6 +14,7 @@ from harness import upgrades
 from harness.errors import PlanError
 from harness.host import toml
 from harness.host.board import LOCAL, Board, LocalBoard
+from harness.host.containers import address
 from harness.host.nearest import nearest
 from harness.host.progress import Progress
 from harness.records import Record
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).resolve().parents[2] / "docker" / "boards.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RESERVED = re.compile(r"local|engines|.*\.(?:json|md|svg|csv|txt)", re.IGNORECASE)
+"""Not for boards: a board is a folder of a run, beside these."""
 NO_CONTAINER = "none"
 
 
@@ -31,7 +34,7 @@ class Entry(Record, frozen=True):
     """One `[name]` of boards.toml."""
 
     docker: Optional[str] = None
-    """Where its engine answers: `ssh://user@host` or `unix:///path`; absent is this machine's own."""
+    """Where its engine answers, see `containers/address.py`; absent is this machine's own."""
     context: Optional[str] = None
     """A Docker context instead."""
     jetpack: Optional[str] = None
@@ -45,17 +48,31 @@ class Entry(Record, frozen=True):
 def entries(path: Path = FILE) -> Dict[str, Entry]:
     if not path.exists():
         return {}
-    found = {}
-    for name, raw in toml.load(path).items():
-        if not NAME.fullmatch(name) or name in (LOCAL, "engines"):
-            raise PlanError(f"{path}: {name!r} is no name for a board; use letters, digits and ._- (but not local)")
-        try:
-            found[name] = msgspec.convert(raw, Entry)
-        except msgspec.ValidationError as error:
-            raise PlanError(f"{path}: [{name}]: {error}; known: {', '.join(Entry.__struct_fields__)}") from None
-        if found[name].docker and found[name].context:
-            raise PlanError(f"{path}: [{name}]: give docker or context, not both")
-    return found
+    return {name: _entry(path, name, raw) for name, raw in toml.load(path).items()}
+
+
+def _entry(path: Path, name: str, raw: object) -> Entry:
+    where = f"{path}: [{name.encode('unicode_escape').decode()}]"
+    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise PlanError(
+            f"{where}: {name!a} is no name for a board; use letters, digits and ._-, but not local, and not a file's"
+        )
+    known = Entry.__struct_fields__
+    for field, value in raw.items() if isinstance(raw, dict) else ():
+        if field not in known:
+            dotted = f'; a name with a dot stands in quotes: ["{name}.{field}"]' if isinstance(value, dict) else ""
+            raise PlanError(f"{where}: unknown {field!a}{nearest(field, known)}{dotted}")
+    try:
+        entry = msgspec.convert(raw, Entry)
+    except msgspec.ValidationError as error:
+        raise PlanError(f"{where}: {error}; a board is [{name}] with some of {', '.join(known)}") from None
+    if entry.docker is not None and entry.context is not None:
+        raise PlanError(f"{where}: give docker or context, not both")
+    if entry.docker is not None:
+        address.check(entry.docker, f"{where}: docker")
+    if entry.memory_mb is not None and entry.memory_mb <= 0:
+        raise PlanError(f"{where}: memory_mb {entry.memory_mb} must be above zero")
+    return entry
 
 
 def opened(
@@ -79,11 +96,9 @@ def known_boards(path: Path = FILE) -> Dict[str, Entry]:
 
 def daemon_of(name: str, path: Path = FILE) -> "Daemon":
     """A board's Docker engine, whatever is measured on it."""
-    from harness.host.containers.daemon import Daemon
-
     known = known_boards(path)
     _check(name, known)
-    return Daemon(name, known[name].docker, known[name].context)
+    return _daemon(name, known[name])
 
 
 def _check(name: str, known: Dict[str, Entry]) -> None:
@@ -95,13 +110,14 @@ def _check(name: str, known: Dict[str, Entry]) -> None:
 
 
 def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progress: Progress) -> Board:
-    from harness.host.containers import outside, pins  # Docker's SDK takes a quarter of a second to import
+    from harness.host.containers import outside, pins
 
     wanted = jetpack or entry.jetpack
     if name == LOCAL and wanted == NO_CONTAINER:
         return LocalBoard(results / ".work")
-    l4t = outside.look(entry.docker, name).l4t if wanted is None else None
-    wanted = wanted or pins.load().default(l4t)
+    if wanted is None:
+        place = _daemon(name, entry).endpoint if entry.context is not None else entry.docker
+        wanted = pins.load().default(outside.look(place, name).l4t)
     if wanted is None and name == LOCAL:
         return LocalBoard(results / ".work")
     if wanted is None or wanted == NO_CONTAINER:
@@ -126,9 +142,15 @@ def open_in_containers(
 ) -> "ContainerBoard":
     from harness.host.containers import outside, pins
     from harness.host.containers.board import ContainerBoard
-    from harness.host.containers.daemon import Daemon
 
-    facts = outside.look(entry.docker, name)
+    daemon = _daemon(name, entry)
+    facts = outside.look(daemon.endpoint, name)
     pin = pins.load().check(jetpack, facts.l4t, name)
     limit = entry.memory_mb * 1_000_000 if entry.memory_mb else None
-    return ContainerBoard(name, Daemon(name, entry.docker, entry.context), jetpack, pin, facts, progress, limit, owner)
+    return ContainerBoard(name, daemon, jetpack, pin, facts, progress, limit, owner)
+
+
+def _daemon(name: str, entry: Entry) -> "Daemon":
+    from harness.host.containers.daemon import Daemon  # Docker's SDK takes a quarter of a second to import
+
+    return Daemon(name, entry.docker, entry.context)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Union
 
 from harness import upgrades
-from harness.errors import RecordError
+from harness.errors import RecordError, RefusedArchive
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
@@ -45,7 +45,12 @@ class ReferenceStore:
             answer, _ = ask_with(launcher, "reference", job, Reference, LIMIT_S)
             if isinstance(answer, Reference):
                 part = self._root / f".{key}.part"
-                launcher.take(ARRAYS, part)
+                if part.exists():  # of a run that was ended meanwhile
+                    part.unlink()
+                try:
+                    launcher.take(ARRAYS, part)
+                except RefusedArchive as error:
+                    return Failure(status="crashed", reason=str(error))
                 part.replace(self.arrays(answer))
                 upgrades.write(record, answer)
         return answer

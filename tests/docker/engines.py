@@ -200,7 +200,6 @@ class Sshd:
         (root / "config").write_text(
             f"Host *\n IdentityFile {root}/user\n IdentitiesOnly yes\n UserKnownHostsFile {self._known}\n"
             " GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
-            f" ControlMaster auto\n ControlPath {root}/%C\n ControlPersist 5\n"
         )
         wrapper = self.clients / "ssh"
         wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')

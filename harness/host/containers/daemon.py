@@ -11,6 +11,8 @@ import urllib3
 from docker.errors import APIError, DockerException
 
 from harness.errors import LaunchError, PlanError
+from harness.host.containers import address as addresses
+from harness.host.containers.tunnel import Tunnel
 
 CHUNK_BYTES = 1 << 20
 ANSWER_LIMIT_S = 120
@@ -39,12 +41,11 @@ class Daemon:
 
     def __init__(self, board: str, address: Optional[str] = None, context: Optional[str] = None) -> None:
         self.board, self.address, self.context = board, address, context
-        if address is not None and address.startswith(("tcp://", "http://")) and not _has_tls():
-            raise PlanError(
-                f"board {board}: {address} has no TLS, so anyone could take the board over; use ssh:// or a Docker "
-                "context with certificates"
-            )
+        if address is not None:
+            addresses.check(address, f"board {board}")
+            self._refuse_without_tls(address, _has_tls())
         self._client: Optional[docker.DockerClient] = None
+        self._tunnel: Optional[Tunnel] = None
 
     @property
     def client(self) -> docker.DockerClient:
@@ -54,11 +55,17 @@ class Daemon:
         return self._client
 
     @property
+    def endpoint(self) -> Optional[str]:
+        """The engine's address, from wherever it is known; None is this machine's own."""
+        if self.context is not None:
+            host: Optional[str] = self._context().Host
+            return host
+        return self.address or os.environ.get("DOCKER_HOST") or None
+
+    @property
     def far(self) -> bool:
         """Whether a network lies between."""
-        return not str(self.client.api.base_url).startswith(("http+docker://localhost", "unix://")) or bool(
-            self.address and self.address.startswith("ssh://")
-        )
+        return not addresses.is_here(self.endpoint)
 
     def info(self) -> Dict[str, Any]:
         with self.words():
@@ -86,12 +93,14 @@ class Daemon:
     def archive(self, container: str, path: str) -> Iterator[Optional[Iterator[bytes]]]:
         """A tar of `path`, chunk by chunk; None where there is no such path.
 
-        The SDK's own call cannot be left before its end: the engine would go on holding the container for it.
+        The SDK's own call cannot be left before its end: the engine would go on holding the container for it. Nor is
+        compression asked for, as it would be by default: a few bytes of zeros could fill the memory here.
         """
         api = self.client.api
         answer = api.get(
             f"{api.base_url}/v{api.api_version}/containers/{container}/archive",
             params={"path": path},
+            headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=api.timeout,
         )
@@ -119,6 +128,9 @@ class Daemon:
             with contextlib.suppress(Exception):
                 self._client.close()
             self._client = None
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
 
     @contextlib.contextmanager
     def words(self) -> Iterator[None]:
@@ -128,9 +140,10 @@ class Daemon:
         except APIError as error:
             raise LaunchError(f"board {self.board}: Docker refused: {error.explanation or error}") from error
         except (DockerException, *LOST) as error:
+            said = self._tunnel.last_words() if self._tunnel is not None else ""
             self.close()
             raise Lost(
-                f"board {self.board}: the Docker engine{self._where()} does not answer: {_cure(error)}"
+                f"board {self.board}: the Docker engine{self._where()} does not answer: {_cure(said or str(error))}"
             ) from error
 
     def _where(self) -> str:
@@ -138,19 +151,32 @@ class Daemon:
         return f" at {place}" if place else ""
 
     def _connected(self) -> docker.DockerClient:
+        where = addresses.ssh(self.endpoint, f"board {self.board}")
+        if where is not None:
+            self._tunnel = Tunnel(where)
+            return docker.DockerClient(base_url=f"unix://{self._tunnel.path}", timeout=ANSWER_LIMIT_S)
         if self.context is not None:
-            found = docker.ContextAPI.get_context(self.context)
-            if found is None:
-                raise PlanError(
-                    f"board {self.board}: there is no Docker context {self.context!r}; see `docker context ls`"
-                )
+            found = self._context()
+            self._refuse_without_tls(found.Host, bool(found.TLSConfig))
             return docker.DockerClient(base_url=found.Host, tls=found.TLSConfig or False, timeout=ANSWER_LIMIT_S)
-        if self.address is None:
-            return docker.from_env(timeout=ANSWER_LIMIT_S)
-        # The system's own ssh: its agent, its known hosts, its configuration.
-        return docker.DockerClient(
-            base_url=self.address, timeout=ANSWER_LIMIT_S, use_ssh_client=self.address.startswith("ssh://")
-        )
+        if self.address is not None and not self.address.startswith("tcp://"):
+            return docker.DockerClient(base_url=self.address, timeout=ANSWER_LIMIT_S)
+        # The environment's certificates go with an address over TCP too.
+        given = {"DOCKER_HOST": self.address} if self.address is not None else {}
+        return docker.from_env(timeout=ANSWER_LIMIT_S, environment={**os.environ, **given})
+
+    def _context(self) -> docker.Context:
+        found = docker.ContextAPI.get_context(self.context)
+        if found is None:
+            raise PlanError(f"board {self.board}: there is no Docker context {self.context!r}; see `docker context ls`")
+        return found
+
+    def _refuse_without_tls(self, address: str, tls: bool) -> None:
+        if address.startswith(("tcp://", "http://")) and not tls:
+            raise PlanError(
+                f"board {self.board}: {address} has no TLS, so anyone could take the board over; use ssh:// or a "
+                "Docker context with certificates"
+            )
 
 
 def _check(answer: requests.Response) -> None:
@@ -164,12 +190,13 @@ def _has_tls() -> bool:
     return bool(os.environ.get("DOCKER_TLS_VERIFY"))
 
 
-def _cure(error: BaseException) -> str:
-    text = str(error)
+def _cure(text: str) -> str:
+    if "Host key verification failed" in text:
+        return "ssh does not know the board's host key; connect once by hand and compare it"
+    if text.startswith("ssh: ") or "(publickey" in text:
+        return f"{text}; try ssh to it by hand"
     if "FileNotFoundError" in text or "No such file" in text or "Connection refused" in text:
         return "it is not running; start it (sudo systemctl start docker), or install it (apt-get install docker.io)"
     if "PermissionError" in text or "Permission denied" in text:
         return "this user may not use it; join the docker group (sudo usermod -aG docker $USER, then log in again)"
-    if "Host key verification failed" in text:
-        return "ssh does not know the board's host key; connect once by hand and compare it"
-    return text.strip().splitlines()[-1][:300] if text.strip() else type(error).__name__
+    return text.strip().splitlines()[-1][:300] if text.strip() else "no reason given"

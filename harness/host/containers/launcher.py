@@ -11,7 +11,7 @@ from docker.errors import APIError, NotFound
 from docker.types import Mount
 
 from harness import upgrades
-from harness.errors import LaunchError
+from harness.errors import LaunchError, RefusedArchive
 from harness.host.containers import archive, labels, memory_words, privilege
 from harness.host.containers.daemon import LOST, Daemon, Lost
 from harness.host.launch.exit import Exit
@@ -139,9 +139,21 @@ class ContainerLauncher:
         except NotFound:
             return Exit(137, False, limit_s, "", "the container was removed from outside\n")
         memory = memory_words.said(
-            state, read(self._daemon, str(self._id), "memory.txt"), self._limits.memory_bytes, log
+            state,
+            self._counted(),
+            self._limits.memory_bytes,
+            log,
+            str(self._id),
+            None if self._daemon.far else memory_words.kernel_log_now,
         )
         return Exit(state["ExitCode"], not in_time, limit_s, memory, log)
+
+    def _counted(self) -> Optional[bytes]:
+        """What the shell kept of the cgroup's files; a worker could have put anything there: that says nothing."""
+        try:
+            return read(self._daemon, str(self._id), "memory.txt")
+        except RefusedArchive:
+            return None
 
     def __enter__(self) -> "ContainerLauncher":
         return self

@@ -7,9 +7,9 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
-from urllib.parse import urlsplit
 
 from harness.errors import LaunchError
+from harness.host.containers import address as addresses
 
 FILES = ("/etc/nv_tegra_release", "/proc/device-tree/model", "/etc/group")
 SSH_LIMIT_S = 30
@@ -26,11 +26,10 @@ class Outside(NamedTuple):
 
 def look(address: Optional[str], board: str, root: Path = Path("/")) -> Outside:
     """`address` is the engine's; None is this machine's own. An engine behind a bare socket tells nothing."""
-    if address is None or address.startswith("unix://"):
+    if addresses.is_here(address):
         return parse({name: _read(root / name.lstrip("/")) for name in FILES})
-    if address.startswith("ssh://"):
-        return parse(_over_ssh(address, board))
-    return Outside(None, None, [])
+    where = addresses.ssh(address, f"board {board}")
+    return parse(_over_ssh(where, board)) if where is not None else Outside(None, None, [])
 
 
 def parse(files: Dict[str, str]) -> Outside:
@@ -53,27 +52,25 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _over_ssh(address: str, board: str) -> Dict[str, str]:
-    """One connection; arguments are passed as they are, and no value of ours reaches the board's shell."""
-    where = urlsplit(address)
-    target = ["-p", str(where.port)] if where.port else []
-    user = ["-l", where.username] if where.username else []
+def _over_ssh(where: addresses.Ssh, board: str) -> Dict[str, str]:
+    """One connection; no value of the user's reaches the board's shell."""
     marker = "----"
+    failed = f"board {board}: ssh to {where.host} did not work"
     script = "; ".join(f"cat {name} 2>/dev/null; echo; echo {marker}" for name in FILES)
     try:
         done = subprocess.run(
-            ["ssh", "-o", "BatchMode=yes", *target, *user, "--", where.hostname or "", script],
+            where.command(script),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SSH_LIMIT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LaunchError(f"board {board}: ssh to {where.hostname} did not work: {error}") from None
+    except subprocess.TimeoutExpired:
+        raise LaunchError(f"{failed}: no answer within {SSH_LIMIT_S} s") from None
+    except OSError as error:
+        raise LaunchError(f"{failed}: {error.strerror}: {error.filename}") from None
     if done.returncode == 255:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise LaunchError(
-            f"board {board}: ssh to {where.hostname} did not work: {said[-1] if said else 'no reason given'}"
-        )
+        raise LaunchError(f"{failed}: {said[-1] if said else 'no reason given'}")
     texts = done.stdout.decode(errors="replace").split(f"\n{marker}\n")
     return dict(zip(FILES, [*texts, "", "", ""]))

@@ -5,12 +5,13 @@ Only this module reads and writes that file. No Python code knows one JetPack fr
 
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Type, TypeVar
 
 import msgspec
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from harness import upgrades
 from harness.errors import LaunchError, PlanError
 from harness.host import toml
 from harness.host.nearest import nearest
@@ -20,6 +21,9 @@ DOCKER = Path(__file__).resolve().parents[3] / "docker"
 PINS = DOCKER / "jetpacks.toml"
 NONE = "none"
 """What JETPACK says to measure without a container where one would be the default."""
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What an image's tag and a file may be called."""
 
 
 class Pin(Record, frozen=True):
@@ -55,6 +59,9 @@ class Pin(Record, frozen=True):
     def files(self) -> Dict[str, bytes]:
         """The build context: name to bytes."""
         names = [f"{self.family}.Dockerfile", f"requirements/{self.family}.txt"]
+        absent = [name for name in names if not (DOCKER / name).exists()]
+        if absent:
+            raise PlanError(f"{DOCKER}: family {self.family!r} has no {' and no '.join(absent)}; write it first")
         return {name: (DOCKER / name).read_bytes() for name in names}
 
     def content(self) -> str:
@@ -117,19 +124,54 @@ class Pins(NamedTuple):
 
 def load(path: Path = PINS) -> Pins:
     raw = toml.load(path)
+    pins, refused = raw.pop("pin", {}), raw.pop("refused", [])
+    if raw or not isinstance(pins, dict) or not isinstance(refused, list):
+        raise PlanError(
+            f"{path}: unknown {', '.join(raw) or 'form'}; a pin is [pin.NAME], hosts without one [[refused]]"
+        )
+    return Pins(
+        {name: _pin(f"{path}: [pin.{name}]", name, one) for name, one in pins.items()},
+        [_converted(f"{path}: [[refused]]", one, Refused) for one in refused],
+    )
+
+
+def _pin(where: str, name: str, raw: object) -> Pin:
+    pin = _converted(where, raw, Pin)
+    for text in (name, pin.family):
+        if not NAME.fullmatch(text):
+            raise PlanError(f"{where}: {text!r} is no name; use letters, digits and ._-")
+    for field in ("base_digest", "devel_digest"):
+        value = getattr(pin, field)
+        if value and not DIGEST.fullmatch(value):
+            raise PlanError(f"{where}: {field} {value!r} is no digest: sha256: and 64 hexadecimal digits, or empty")
+    if pin.l4t:
+        try:
+            Version(name)
+        except InvalidVersion:
+            raise PlanError(f"{where}: a pin for a Jetson is named after its JetPack's version") from None
+    return pin
+
+
+P = TypeVar("P", Pin, Refused)
+
+
+def _converted(where: str, raw: object, kind: Type[P]) -> P:
     try:
-        pins = {name: msgspec.convert(one, Pin) for name, one in raw.pop("pin", {}).items()}
-        refused = [msgspec.convert(one, Refused) for one in raw.pop("refused", [])]
+        found = msgspec.convert(raw, kind)
+        SpecifierSet(",".join(found.l4t))
     except msgspec.ValidationError as error:
-        raise PlanError(f"{path}: {error}") from None
-    if raw:
-        raise PlanError(f"{path}: unknown {', '.join(raw)}; a pin is [pin.NAME]")
-    return Pins(pins, refused)
+        raise PlanError(f"{where}: {error}; known: {', '.join(kind.__struct_fields__)}") from None
+    except InvalidSpecifier as error:
+        raise PlanError(f'{where}: l4t: {error}; write for example [">=36.2", "<36.4"]') from None
+    return found
 
 
 def write_digests(name: str, base: str, devel: str, path: Path = PINS) -> None:
     """Puts both digests into the pin's entry; every other byte of the file stays."""
-    text = path.read_text()
+    for digest_ in (base, devel):
+        if not DIGEST.fullmatch(digest_):
+            raise PlanError(f"{path}: [pin.{name}]: {digest_!r} is no digest: sha256: and 64 hexadecimal digits")
+    text = path.read_bytes().decode("utf-8")
     head = re.search(rf'^\[pin\.(?:"{re.escape(name)}"|{re.escape(name)})\].*$', text, re.MULTILINE)
     if head is None:
         raise PlanError(f"{path}: there is no entry [pin.{name}]")
@@ -140,7 +182,7 @@ def write_digests(name: str, base: str, devel: str, path: Path = PINS) -> None:
         entry, count = re.subn(rf'^{field} = "[^"]*"', f'{field} = "{value}"', entry, flags=re.MULTILINE)
         if count != 1:
             raise PlanError(f'{path}: [pin.{name}] has no line {field} = "..."')
-    path.write_text(text[: head.end()] + entry + text[end:])
+    upgrades.write_bytes(path, (text[: head.end()] + entry + text[end:]).encode("utf-8"))
 
 
 def _version(text: str) -> Version:

@@ -56,7 +56,7 @@ def gpu(pin: Pin, info: Dict[str, Any], l4t: Optional[str], groups: List[int], b
         return GpuAccess({}, {}, "none")
     variables = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     if l4t is not None:
-        if "nvidia" not in info.get("Runtimes", {}):
+        if "nvidia" not in (info.get("Runtimes") or {}):
             raise LaunchError(
                 f"board {board}: Docker has no runtime `nvidia`; install nvidia-container-toolkit there, then "
                 "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"

@@ -10,7 +10,7 @@ class Exit(NamedTuple):
     timed_out: bool
     limit_s: float
     memory: str
-    """The kernel's word that memory was the reason; empty where it said nothing."""
+    """Who says that memory was the reason; empty where nobody does."""
     log: str
 
     def reason(self) -> str:

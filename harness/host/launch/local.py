@@ -62,7 +62,9 @@ class LocalLauncher:
             if not in_time:
                 self._kill()
         code = self._process.wait()
-        return Exit(code, not in_time, limit_s, memory_kills.said_since(kills) if code else "", self._log())
+        printed = self._log()
+        memory = (memory_kills.said_since(kills) or memory_kills.said_by_runtime(printed)) if code else ""
+        return Exit(code, not in_time, limit_s, memory, printed)
 
     def get(self, name: str) -> Optional[bytes]:
         path = self.folder / name

@@ -1,10 +1,18 @@
-"""The kernel's own word on whether it ended a process for memory; an exit status of 137 alone is never that word."""
+"""Who says that memory ended a process: the kernel's counters or the runtime that asked; never a status of 137."""
 
+import re
 from pathlib import Path
 from typing import Dict
 
 Counts = Dict[str, int]
 """Where it was read to how many processes the kernel says it ended for memory."""
+
+RUNTIME_WORDS = re.compile(
+    r"NvMap\w*Alloc\w*|cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|Cuda Runtime \(out of memory\)"
+    r"|cuMemAlloc failed: out of memory|std::bad_alloc|^[\w.]*MemoryError\b",
+    re.MULTILINE,
+)
+"""What the Tegra driver, CUDA, TensorRT, pycuda, C++ and Python print where an allocation is refused."""
 
 
 def count(root: Path = Path("/")) -> Counts:
@@ -25,6 +33,12 @@ def said_since(before: Counts, root: Path = Path("/")) -> str:
             whose = "this process's cgroup" if name == "cgroup" else "the whole system"
             return f"out of memory: the kernel counted {more} kill(s) for memory in {whose} meanwhile"
     return ""
+
+
+def said_by_runtime(log: str) -> str:
+    """A clause with the first of such words in what a worker printed, or nothing."""
+    word = RUNTIME_WORDS.search(log)
+    return f"out of memory, said by the runtime: {word.group()}" if word else ""
 
 
 def _cgroup_files(root: Path):

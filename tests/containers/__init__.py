@@ -1,0 +1,1 @@
+"""Tests of the container side that need no Docker engine."""
