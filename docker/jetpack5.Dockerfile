@@ -11,15 +11,20 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY requirements/jetpack5.txt /tmp/requirements.txt
 # The venv sees the base's own tensorrt, which lies among the system's packages. pycuda has no wheel: built here.
-RUN python3 -m venv --system-site-packages /opt/runtimes \
+# Ubuntu 20.04's pip does not know the wheels of today (manylinux_2_27 and the like), hence a newer one first.
+RUN echo "pip==25.0.1 --hash=sha256:c46efd13b6aa8279f33f2864459c8ce587ea6a1a59ee20de055868d8f7688f7f" > /tmp/pip.txt \
+ && python3 -m venv --system-site-packages /opt/runtimes \
+ && /opt/runtimes/bin/python -m pip install --no-cache-dir --require-hashes -r /tmp/pip.txt \
  && /opt/runtimes/bin/python -m pip install --no-cache-dir --require-hashes --no-binary pycuda -r /tmp/requirements.txt
 
 FROM wheels AS tvm
 ARG TVM
 # Compute capabilities with a dot taken out, separated by semicolons: 72;87
 ARG CUDA_ARCHITECTURES
+# cmake is the one among the requirements: TVM needs 3.18, Ubuntu 20.04 has 3.16. LLVM 12 brings Polly by itself.
+ENV PATH=/opt/runtimes/bin:$PATH
 RUN apt-get update \
- && apt-get install -y --no-install-recommends cmake git llvm-12-dev libpolly-12-dev ninja-build zlib1g-dev libxml2-dev \
+ && apt-get install -y --no-install-recommends git llvm-12-dev ninja-build zlib1g-dev libxml2-dev \
  && rm -rf /var/lib/apt/lists/*
 RUN git clone --quiet --depth 1 --branch "$TVM" --recurse-submodules --shallow-submodules \
       https://github.com/apache/tvm /src/tvm \

@@ -18,16 +18,17 @@ FROM wheels AS tvm
 ARG TVM
 # Compute capabilities with a dot taken out, separated by semicolons: 72;87
 ARG CUDA_ARCHITECTURES
+# cmake and what builds TVM's package are among the requirements.
+ENV PATH=/opt/runtimes/bin:$PATH CMAKE_GENERATOR=Ninja
 RUN apt-get update \
  && apt-get install -y --no-install-recommends git llvm-15-dev libpolly-15-dev ninja-build zlib1g-dev libxml2-dev \
  && rm -rf /var/lib/apt/lists/*
+# TVM 0.27 is built by its package (pyproject.toml at the root), which turns CUDA off: config.cmake outdoes that.
 RUN git clone --quiet --depth 1 --branch "$TVM" --recurse-submodules --shallow-submodules \
       https://github.com/apache/tvm /src/tvm \
- && cmake -S /src/tvm -B /src/tvm/build -G Ninja -DCMAKE_BUILD_TYPE=Release -DUSE_LLVM=llvm-config-15 -DUSE_CUDA=ON \
-      -DUSE_CUDNN=OFF -DUSE_CUBLAS=OFF -DCMAKE_CUDA_ARCHITECTURES="$CUDA_ARCHITECTURES" \
- && cmake --build /src/tvm/build --target tvm tvm_runtime
-RUN cd /src/tvm/python && TVM_LIBRARY_PATH=/src/tvm/build /opt/runtimes/bin/python -m pip install --no-cache-dir \
-      --no-deps --no-build-isolation .
+ && printf 'set(%s "%s")\n' USE_LLVM llvm-config-15 USE_CUDA ON USE_CUDNN OFF USE_CUBLAS OFF USE_Z3 OFF \
+      CMAKE_CUDA_ARCHITECTURES "$CUDA_ARCHITECTURES" > /src/tvm/config.cmake \
+ && /opt/runtimes/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation /src/tvm
 
 FROM ${BASE}
 ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda

@@ -16,8 +16,20 @@ def of_boards(title: str, boards: List[str], headlines: List[str], texts: List[s
     ]
     for board, text in zip(boards, texts):
         body = re.sub(r"^# .*\n", "", text, count=1)
-        lines += [f"## Board {board}", re.sub(r"^(#+ )", r"#\1", body, flags=re.MULTILINE)]
+        lines += [f"## Board {board}", _deeper(body)]
     return "\n".join(lines)
+
+
+def _deeper(text: str) -> str:
+    """Headings one level down; what stands between ``` is no heading."""
+    parts = re.split(r"^(```)", text, flags=re.MULTILINE)
+    inside = 0
+    for place, part in enumerate(parts):
+        if part == "```":
+            inside = 1 - inside
+        elif not inside:
+            parts[place] = re.sub(r"^(#+ )", r"#\1", part, flags=re.MULTILINE)
+    return "".join(parts)
 
 
 def _anchor(name: str) -> str:
