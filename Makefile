@@ -47,7 +47,7 @@ test: ready-to-develop  ## run the tests
 	@$(HARNESS) test
 
 test-docker: ready-to-develop  ## run the tests that need a Docker engine, which they start themselves (as root)
-	@$(HARNESS) test -m docker tests/docker
+	@$(HARNESS) test-docker
 
 lint: ready-to-develop  ## check style and likely mistakes
 	@$(HARNESS) lint

@@ -12,8 +12,9 @@ import pytest
 from harness.host.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = ["demo", "models", "build-engines", "bench", "report", "compare", "schema", "selfbench", "test", "lint"]
-TARGETS += ["check", "doctor", "clean", "clean-results", "clean-engines"]
+TARGETS = ["demo", "models", "build-engines", "bench", "report", "compare", "schema", "selfbench", "test"]
+TARGETS += ["test-docker", "lint", "check", "pin", "shell", "pull", "doctor"]
+TARGETS += ["clean", "clean-results", "clean-engines", "clean-volumes"]
 VARIABLES = [
     "PLAN",
     "MODEL",
@@ -28,6 +29,7 @@ VARIABLES = [
     "SEED",
     "BASELINE",
     "BOARD",
+    "JETPACK",
     "RUN",
     "RETRY",
     "DRY_RUN",

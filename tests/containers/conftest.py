@@ -1,11 +1,13 @@
-"""A stand-in for the program `ssh`: it records how it was called and does as the test says."""
+"""Stand-ins for what lies outside of the process: the program `ssh`, and an engine that says what a test needs."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, Iterator, List
 
 import pytest
+
+from tests.containers.stub_engine import Answer, Engines, StubEngine
 
 Ssh = Callable[[str], Callable[[], List[List[str]]]]
 
@@ -27,3 +29,16 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ssh:
         return lambda: [call.split("\0") for call in calls.read_text().split("\1")[:-1]] if calls.exists() else []
 
     return install
+
+
+@pytest.fixture()
+def stub(tmp_path: Path) -> Iterator[Engines]:
+    made: List[StubEngine] = []
+
+    def make(answers: Dict[str, Answer]) -> StubEngine:
+        made.append(StubEngine(tmp_path / f"stub{len(made)}.sock", answers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -43,7 +43,6 @@ class Engine:
         self.root, self.address = root, f"unix://{root}/docker.sock"
         self.data = root / "data"
         self.data.mkdir(parents=True, exist_ok=True)
-        self._mounted = small_bytes is not None
         if small_bytes is not None:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={small_bytes}", "none", str(self.data)], check=True)
         self._process: "Optional[subprocess.Popen[bytes]]" = None
@@ -79,8 +78,10 @@ class Engine:
 
     def end(self) -> None:
         self.stop()
-        if self._mounted:
-            subprocess.run(["umount", "-l", str(self.data)], check=False)
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in reversed(mounts):  # ours, and what an engine that was killed left
+            if mount.startswith(f"{self.root}/"):
+                subprocess.run(["umount", "-l", mount], check=False)
 
 
 def import_base(engine: Engine, work: Path) -> None:

@@ -4,7 +4,7 @@ import io
 import tarfile
 from typing import Dict, List, NamedTuple
 
-from docker.errors import ImageNotFound
+from docker.errors import ImageNotFound, NotFound
 
 from harness.errors import LaunchError
 from harness.host.containers import labels
@@ -71,7 +71,7 @@ def _pull(daemon: Daemon, name: str, wanted: str, platform: str) -> None:
             for line in daemon.client.api.pull(wanted, platform=platform or None, stream=True, decode=True):
                 if "error" in line:
                     raise LaunchError(f"board {daemon.board}: JETPACK={name}: {wanted}: {line['error']}")
-        except ImageNotFound as error:
+        except NotFound as error:  # of a tag or of a repository, which the SDK tells apart
             raise LaunchError(
                 f"board {daemon.board}: JETPACK={name}: no registry has {wanted} ({error.explanation})"
             ) from None

@@ -1,0 +1,19 @@
+"""`test-docker`: the tests that need a Docker engine."""
+
+from typing import Tuple
+
+import click
+
+from harness.host import develop
+
+
+@click.command("test-docker", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: Tuple[str, ...]) -> int:
+    """Runs the tests that start a Docker engine of their own (as root); further words go to pytest.
+
+    \b
+    python -m harness test-docker
+    python -m harness test-docker -k killed
+    """
+    return develop.test(["-m", "docker", "tests/docker", *arguments])
