@@ -1,6 +1,6 @@
 """Floor: what the host asks of a worker, one record in and one record out; the verbs are in `worker/__main__.py`."""
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
 
@@ -84,4 +84,32 @@ class Pairs(Record, frozen=True, tag_field="kind", tag="pairs"):
     """Compute, as every result has it."""
     bare_ns: List[int]
     """By the runtime's own evaluator, or a bare call of it."""
+    schema: int = SCHEMA
+
+
+class InspectJob(Record, frozen=True, tag_field="kind", tag="inspect-job"):
+    """Ask which packages can be imported and where libraries are looked for. Out: Inspection."""
+
+    packages: List[str]
+    variables: List[str]
+    """Of the environment."""
+    schema: int = SCHEMA
+
+
+class Package(Record, frozen=True):
+    version: str = ""
+    reason: str = ""
+    """Why it cannot be imported."""
+
+
+class Inspection(Record, frozen=True, tag_field="kind", tag="inspection"):
+    """What a worker finds around itself."""
+
+    packages: Dict[str, Package]
+    cuda_device: str
+    """Name, compute capability and driver of the first one; empty where there is none."""
+    cuda_reason: str
+    variables: Dict[str, Optional[str]]
+    missing: Dict[str, List[str]]
+    """Folders that a variable names and that are not there."""
     schema: int = SCHEMA

@@ -260,6 +260,8 @@ class Machine(Record, frozen=True, tag_field="kind", tag="machine"):
     l4t: Optional[str] = None
     """Read outside of the container, like `module`."""
     module: Optional[str] = None
+    power_mode: Optional[str] = None
+    """As nvpmodel calls it; read outside too."""
     schema: int = SCHEMA
 
 

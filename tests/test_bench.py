@@ -152,12 +152,16 @@ def start(models_dir: Path, results: Path, *more: str) -> "subprocess.Popen[byte
     words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "6"]
     words += ["--iterations", "100000", "--warmup", "2", "--max-seconds", "1", "--run", "mine", *more]
     folders = ["--results", str(results), "--models-dir", str(models_dir)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "harness", "bench", *words, *folders],
-        cwd=str(ROOT),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run in the background ignore it
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", "bench", *words, *folders],
+            cwd=str(ROOT),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for_results(results: Path, count: int) -> List[Path]:

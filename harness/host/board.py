@@ -8,8 +8,10 @@ import contextlib
 from pathlib import Path
 from typing import Callable, ContextManager, Dict, Iterator, Optional, Protocol, Union
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
+from harness.host.containers import outside
 from harness.host.launch.exit import Exit
 from harness.host.launch.local import LocalLauncher
 from harness.records import Machine, Record, Result
@@ -44,6 +46,9 @@ class Board(Protocol):
     container: Union[str, UnsetType]
     """Pin of the containers its workers run in."""
 
+    def ready(self) -> bool:
+        """Whether workers can be launched without anything being pulled or built first."""
+
     def held(self, take: Take) -> ContextManager[None]:
         """Nobody else measures on the board meanwhile; what a lost connection left there is taken first."""
 
@@ -69,6 +74,9 @@ class LocalBoard:
     def __init__(self, work: Path) -> None:
         self._work = work
 
+    def ready(self) -> bool:
+        return True
+
     @contextlib.contextmanager
     def held(self, take: Take) -> Iterator[None]:
         yield  # the lock on the results folder, which every bench takes, is enough
@@ -86,4 +94,5 @@ class LocalBoard:
         return str(folder)
 
     def complete(self, machine: Machine) -> Machine:
-        return machine
+        told = outside.look(None, self.name)
+        return msgspec.structs.replace(machine, l4t=told.l4t, module=told.module, power_mode=told.power_mode)

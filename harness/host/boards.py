@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
 import msgspec
 
 from harness import upgrades
-from harness.errors import PlanError
+from harness.errors import LaunchError, PlanError
 from harness.host import toml
 from harness.host.board import LOCAL, Board, LocalBoard
 from harness.host.containers import address
@@ -146,6 +146,12 @@ def open_in_containers(
     daemon = _daemon(name, entry)
     facts = outside.look(daemon.endpoint, name)
     pin = pins.load().check(jetpack, facts.l4t, name)
+    if entry.power_mode is not None and facts.power_mode != entry.power_mode:
+        said = f"runs in {facts.power_mode}" if facts.power_mode else "does not tell its power mode (nvpmodel -q)"
+        raise LaunchError(
+            f"board {name} {said}, where {FILE.name} expects {entry.power_mode}; set it on the board (sudo nvpmodel -m "
+            "ID), or mend the file"
+        )
     limit = entry.memory_mb * 1_000_000 if entry.memory_mb else None
     return ContainerBoard(name, daemon, jetpack, pin, facts, progress, limit, owner)
 

@@ -23,6 +23,7 @@ VERBS: Dict[str, Type[Record]] = {
     "build": jobs.BuildJob,
     "bench": jobs.BenchJob,
     "pairs": jobs.PairsJob,
+    "inspect": jobs.InspectJob,
 }
 PR_SET_PDEATHSIG = 1
 

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import List
 
-from harness.host.containers import labels, launcher, privilege
+import pytest
+
+from harness.host import doctor
+from harness.host.containers import labels, launcher, pins, privilege
 from harness.host.containers.archive import pack
 from tests.docker.conftest import ROOT
 from tests.docker.engines import Engine
@@ -179,3 +182,16 @@ def test_volumes_are_removed_only_when_asked_and_only_ours(engine: Engine, tmp_p
     assert "somebody-elses" in left
     client.api.remove_volume("somebody-elses")
     client.close()
+
+
+def test_the_doctor_looks_into_a_container(
+    engine: Engine, clean: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    found = {one.name: one for one in doctor.examine("local", "cpu", tmp_path).findings}
+    assert [one for one in found.values() if one.state == "problem"] == []
+    for name in ("docker", "memory limit", "onnxruntime", "tvm", "import numpy", "import onnx", "import tvm"):
+        assert found[name].state == "ok", found[name]
+    assert "this pin's image has none" in found["import tensorrt"].text
+    assert found["LD_LIBRARY_PATH"].text == "not set"
+    assert found["import tvm"].text.startswith(pins.load().get("cpu").tvm)

@@ -48,6 +48,9 @@ class ContainerBoard:
         self._keeper: Optional[Keeper] = None
         self._launched: Optional[ContainerLauncher] = None
 
+    def ready(self) -> bool:
+        return images.present(self._daemon, self.jetpack, self._pin)
+
     @contextlib.contextmanager
     def held(self, take: Take, patient: bool = False) -> Iterator[None]:
         """`patient` waits for a cell that still measures there for a run whose connection was lost."""
@@ -99,7 +102,10 @@ class ContainerBoard:
             gpu=self._gpu.words,
             memory_limit_bytes=self.limits.memory_bytes,
         )
-        return msgspec.structs.replace(machine, container=container, l4t=self._facts.l4t, module=self._facts.module)
+        facts = self._facts
+        return msgspec.structs.replace(
+            machine, container=container, l4t=facts.l4t, module=facts.module, power_mode=facts.power_mode
+        )
 
     def _grace_s(self) -> float:
         """A connection to this machine's own engine breaks only with the engine, or with us."""

@@ -42,6 +42,14 @@ def ensure(daemon: Daemon, name: str, pin: Pin, progress: Progress) -> Image:
     return Image(found["Id"], [one for one in told.split(",") if one])
 
 
+def present(daemon: Daemon, name: str, pin: Pin) -> bool:
+    with daemon.words():
+        try:
+            return bool(daemon.client.api.inspect_image(tag(name, pin)))
+        except ImageNotFound:
+            return False
+
+
 def base(daemon: Daemon, name: str, reference: str, digest: str, platform: str, progress: Progress) -> List[str]:
     """The base's digests, pulled where it is missing; another than the pinned one is refused."""
     repository = reference.rpartition(":")[0]
