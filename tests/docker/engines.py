@@ -85,29 +85,37 @@ class Engine:
 
 
 def import_base(engine: Engine, work: Path) -> None:
-    """The base image, made of this machine's own package source, since a registry may be out of reach."""
+    """The base of the pin `cpu`."""
+    import_suite(engine, work, BASE, "bookworm", MIRROR)
+
+
+def import_suite(engine: Engine, work: Path, name: str, suite: str, mirror: str) -> None:
+    """A bare system as image `name`, made of its packages, since a registry may be out of reach."""
     with contextlib.closing(engine.client()) as client:
-        if any(BASE in (image.tags or []) for image in client.images.list()):
+        if any(name in (image.tags or []) for image in client.images.list()):
             return
-        rootfs = work / "rootfs"
+    rootfs = work / "rootfs"
+    words = ["debootstrap", "--variant=minbase"]
+    ubuntu = "ubuntu" in mirror
+    words += ["--components=main,universe"] if ubuntu else []
+    script = ["gutsy"] if ubuntu else []  # of every Ubuntu since; newer names are not known to older tools
+    subprocess.run([*words, suite, str(rootfs), mirror, *script], check=True, stdout=subprocess.DEVNULL)
+    for deb in (rootfs / "var/cache/apt/archives").glob("*.deb"):
+        deb.unlink()
+    if ubuntu:  # Ubuntu's own image knows the updates too
+        pockets = [f"deb {mirror} {suite}{pocket} main universe" for pocket in ("", "-updates", "-security")]
+        (rootfs / "etc/apt/sources.list").write_text("\n".join(pockets) + "\n")
+    if CA.exists():  # whoever stands between this machine and its package index is trusted inside too
+        shutil.copy(str(CA), str(rootfs / "etc/ssl-host.crt"))
+        (rootfs / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl-host.crt\n")
+    with subprocess.Popen(["tar", "-C", str(rootfs), "-c", "."], stdout=subprocess.PIPE) as tar:
         subprocess.run(
-            ["debootstrap", "--variant=minbase", "bookworm", str(rootfs), MIRROR],
+            ["docker", "-H", engine.address, "import", "-", name],
+            stdin=tar.stdout,
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        for deb in (rootfs / "var/cache/apt/archives").glob("*.deb"):
-            deb.unlink()
-        if CA.exists():  # whoever stands between this machine and its package index is trusted inside too
-            shutil.copy(str(CA), str(rootfs / "etc/ssl-host.crt"))
-            (rootfs / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl-host.crt\n")
-        with subprocess.Popen(["tar", "-C", str(rootfs), "-c", "."], stdout=subprocess.PIPE) as tar:
-            subprocess.run(
-                ["docker", "-H", engine.address, "import", "-", BASE],
-                stdin=tar.stdout,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-        shutil.rmtree(str(rootfs))
+    shutil.rmtree(str(rootfs))
 
 
 class Door:

@@ -24,6 +24,8 @@ from tests.docker.engines import Door, Engine
 
 SLOW = msgspec.structs.replace(PLAN, iterations=3000, warmup=2, max_seconds=4.0, rounds=1)
 """Cells of about four seconds: time enough for something to happen in one."""
+LONGER = msgspec.structs.replace(SLOW, rounds=2)
+"""After any cell that is acted on another comes, so that the run is not over."""
 
 
 def replaced(plan: Plan, **block: object) -> Plan:
@@ -140,16 +142,16 @@ def test_a_connection_that_stays_away_ends_the_run_and_the_next_takes_what_the_b
 
     thread = when_a_cell_runs(engine, "bench", drop)
     with pytest.raises(Lost, match="did not come back within 1 s"):
-        measure(SLOW, boards=[board(door.address)])
+        measure(LONGER, boards=[board(door.address)])
     thread.join()
     client = engine.client()
     client.api.wait(lost[0])
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").glob("*/local/*/*/result.json")}
     door.open()
-    outcome = measure(SLOW, boards=[board(door.address)])
+    outcome = measure(LONGER, boards=[board(door.address)])
     door.shut()
     client.close()
-    assert outcome.counts == {"ok": 2}
+    assert outcome.counts == {"ok": 4}
     there = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").glob("*/local/*/*/result.json")}
     assert before.items() <= there.items(), "nothing that had ended was measured again"
     assert len({path.parts[-5] for path in there}) == 1, "the same run"
@@ -164,7 +166,7 @@ def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_pat
         errors.append(str(caught.value))
 
     thread = when_a_cell_runs(engine, "bench", second)
-    assert measure(SLOW).counts == {"ok": 2}, "the first is not disturbed"
+    assert measure(LONGER).counts == {"ok": 4}, "the first is not disturbed"
     thread.join()
     assert "another run builds or measures there" in errors[0]
 
