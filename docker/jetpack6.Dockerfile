@@ -21,7 +21,7 @@ ARG CUDA_ARCHITECTURES
 # cmake and what builds TVM's package are among the requirements.
 ENV PATH=/opt/runtimes/bin:$PATH CMAKE_GENERATOR=Ninja
 RUN apt-get update \
- && apt-get install -y --no-install-recommends git llvm-15-dev libpolly-15-dev ninja-build zlib1g-dev libxml2-dev \
+ && apt-get install -y --no-install-recommends git llvm-15-dev ninja-build zlib1g-dev libxml2-dev \
  && rm -rf /var/lib/apt/lists/*
 # TVM 0.27 is built by its package (pyproject.toml at the root), which turns CUDA off: config.cmake outdoes that.
 RUN git clone --quiet --depth 1 --branch "$TVM" --recurse-submodules --shallow-submodules \

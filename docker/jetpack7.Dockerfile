@@ -17,7 +17,7 @@ RUN python3 -m venv --system-site-packages /opt/runtimes \
 FROM ${BASE}
 ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
 RUN apt-get update \
- && apt-get install -y --no-install-recommends g++ libgomp1 \
+ && apt-get install -y --no-install-recommends g++ libgomp1 python3 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=wheels /opt/runtimes /opt/runtimes
 ENV PATH=/opt/runtimes/bin:$CUDA_HOME/bin:$PATH PYTHONDONTWRITEBYTECODE=1
