@@ -119,7 +119,7 @@ def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Pat
     ("words", "message", "code"),
     [
         (["bench", "--plan", "nope"], "no plan 'nope'", 2),
-        (["bench", "--backends", "tensort"], r"unknown backend 'tensort'", 2),
+        (["bench", "--backends", "tensort"], r"flags and variables: unknown backend 'tensort'", 2),
         (["bench", "--rounds", "0"], "0 is not in the range", 2),
         (["bench", "--threads", "some"], "'some' is not a count", 2),
         (["bench", "--board", "xavier"], "unknown board 'xavier'", 2),

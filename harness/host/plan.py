@@ -91,12 +91,13 @@ def load(name: str, overrides: Overrides) -> Plan:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
         raise PlanError(f"{path}: {_explain(str(error), raw)}") from None
+    check(plan, str(path))
     fields = {name: value for name, value in msgspec.structs.asdict(overrides).items() if value is not None}
     block = {name: fields.pop(name) for name in list(fields) if name in Block.__struct_fields__}
     plan = msgspec.structs.replace(
         plan, **fields, experiments=[msgspec.structs.replace(one, **block) for one in plan.experiments]
     )
-    check(plan, str(path))
+    check(plan, "flags and variables")
     return plan
 
 
