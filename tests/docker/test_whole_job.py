@@ -1,6 +1,7 @@
 """The whole job in containers of a real engine, from the command line as a user types it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +10,28 @@ from typing import List
 import pytest
 
 from harness.host import doctor
+from harness.host.boards import Entry, open_in_containers
 from harness.host.containers import labels, launcher, pins, privilege
 from harness.host.containers.archive import pack
+from harness.host.progress import Progress
 from tests.docker.conftest import ROOT
 from tests.docker.engines import Engine
 
 
 def command(engine: Engine, folder: Path, models_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "harness", *words, "--results", str(folder), "--models-dir", str(models_dir)],
+        [
+            sys.executable,
+            "-W",
+            "always::ResourceWarning",
+            "-m",
+            "harness",
+            *words,
+            "--results",
+            str(folder),
+            "--models-dir",
+            str(models_dir),
+        ],
         cwd=str(ROOT),
         env={"DOCKER_HOST": engine.address, "PATH": "/usr/bin:/bin", "JETPACK": "cpu"},
         capture_output=True,
@@ -114,6 +128,19 @@ def _image(engine: Engine) -> str:
     tags: List[str] = [tag for image in client.images.list(filters=labels.ours("image")) for tag in image.tags]
     client.close()
     return tags[0]
+
+
+def test_a_board_that_is_let_go_has_no_connection_open(engine: Engine, clean: None) -> None:
+    before = _sockets()
+    board = open_in_containers("local", Entry(docker=engine.address), "cpu", Progress(quiet=True))
+    with board.held(lambda run, result: None):
+        assert _sockets() > before
+    assert _sockets() == before
+
+
+def _sockets() -> int:
+    links = [os.readlink(str(one)) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return sum(1 for one in links if one.startswith("socket:"))
 
 
 def test_what_is_copied_for_a_cell_is_small() -> None:
