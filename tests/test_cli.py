@@ -129,6 +129,8 @@ def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Pat
         (["bench", "--flux"], "No such option", 2),
         (["benhc"], "No such command", 2),
         (["build-engines", "--model", "yolov5q"], r"unknown model 'yolov5q' \(nearest: ", 2),
+        (["bench", "--model", "yolov5q", "--dry-run"], r"unknown model 'yolov5q' \(nearest: ", 2),
+        (["bench", "--model", "nowhere.onnx", "--dry-run"], "nowhere.onnx: there is no such file", 2),
         (["report", "--run", "x"], "there is no run yet; `make bench` makes one", 2),
     ],
 )
