@@ -84,6 +84,11 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, change: tuple, mes
         (Overrides(backends=["tvmm"]), r"^BACKENDS: unknown backend 'tvmm' \(nearest: tvm\)"),
         (Overrides(precisions=["fp61"]), "^PRECISIONS: unknown precision"),
         (Overrides(baseline="tvmm"), "^BASELINE: unknown baseline"),
+        (
+            Overrides(baseline="null"),
+            "^BASELINE: baseline is 'null', which computes nothing; choose one of onnxruntime",
+        ),
+        (Overrides(baseline="tvm", backends=["onnxruntime"]), "^BASELINE: baseline 'tvm' is not measured by this plan"),
         (Overrides(max_seconds=float("nan")), "^MAX_SECONDS: max_seconds is nan"),
         (Overrides(models=[]), "^MODEL: models is empty"),
         (Overrides(threads=[10**9]), "^THREADS: threads is 1000000000"),

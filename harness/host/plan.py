@@ -124,9 +124,20 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
     if not plan.experiments:
         raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
     if plan.baseline is not None:
-        _known("baseline", plan.baseline, backends.names(), overruled.get("baseline", where))
+        _check_baseline(plan.baseline, plan.experiments, overruled.get("baseline", where))
     for block in plan.experiments:
         _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
+
+
+def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
+    """What is measured and computes something; of anything else a whole run would end with nothing to compare."""
+    _known("baseline", baseline, backends.names(), where)
+    measured = list(dict.fromkeys(one for block in blocks for one in block.backends if one != FLOOR))
+    if baseline == FLOOR:
+        raise PlanError(f"{where}: baseline is {FLOOR!r}, which computes nothing; choose one of {', '.join(measured)}")
+    if baseline not in measured:
+        what = f"whose backends are {', '.join(measured) or 'none that computes'}"
+        raise PlanError(f"{where}: baseline {baseline!r} is not measured by this plan, {what}")
 
 
 def _check_block(block: Block, where: Dict[str, str]) -> None:
