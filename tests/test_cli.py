@@ -9,6 +9,7 @@ from typing import List
 
 import pytest
 
+from harness.host import plan as plans
 from harness.host.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,3 +165,15 @@ def test_outside_its_environment_the_command_says_where_it_is(tmp_path: Path) ->
     assert bare.returncode == 1
     assert ".venv" in bare.stderr
     assert "Traceback" not in bare.stderr
+
+
+def test_the_demo_ends_with_its_report_and_headline(tmp_path: Path) -> None:
+    """The whole job, smaller still; `make demo` itself is run by `.ci/run`."""
+    words = ["--model", "yolov5n@32", "--backends", "onnxruntime", "--threads", "1,2", "--rounds", "3", "-q"]
+    ended = harness("demo", *words, "--iterations", "10", "--results", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    path, headline = ended.stdout.splitlines()[-2:]
+    text = Path(path[len("report: ") :]).read_text()
+    assert path.startswith("report: ")
+    assert re.search("ONNX Runtime with 2 threads .* ONNX Runtime with 1 thread", headline)
+    assert text.startswith(f"# {plans.load('demo', plans.Overrides()).title}\n\n**{headline}**\n")
