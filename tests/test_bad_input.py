@@ -281,17 +281,28 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
     words += ["--iterations", "10", "--warmup", "2", "--run", "mine", "-q"]
     folders = ["--results", str(tmp_path), "--models-dir", str(models_dir)]
     kept: Dict[Path, bytes] = {}
-    for _ in range(50):
-        host = subprocess.Popen(
-            [sys.executable, "-m", "harness", "bench", *words, *folders],
-            cwd=str(ROOT),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(chance.uniform(0.1, 2.2))
+
+    def start() -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "harness", "bench", *words, *folders]
+        return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ended() -> List[Path]:
+        return sorted(tmp_path.glob("mine/local/*/*/result.json"))
+
+    reach = 0.0  # from a start, with the engines there, to its first result: moments are drawn around it
+    for count in (1, 2):
+        begin, host = time.monotonic(), start()
+        while len(ended()) < count and host.poll() is None and time.monotonic() - begin < 120:
+            time.sleep(0.02)
+        reach = time.monotonic() - begin
         host.kill()
         host.wait()
-        for path in sorted(tmp_path.glob("mine/local/*/*/result.json")):
+    for _ in range(50):
+        host = start()
+        time.sleep(chance.uniform(0.1, 1.5 * reach))
+        host.kill()
+        host.wait()
+        for path in ended():
             data = path.read_bytes()
             upgrades.decode(data, Result, str(path))
             assert kept.setdefault(path, data) == data, f"{path} was measured again"
@@ -301,7 +312,6 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
     last = subprocess.run(
         [sys.executable, "-m", "harness", "bench", *words, *folders], cwd=str(ROOT), capture_output=True, check=False
     )
-    assert kept, "no kill came after a cell had ended: nothing was proved"
     assert last.returncode == 0, last.stderr.decode()
     assert b"40 ok" in last.stdout
     assert all(path.read_bytes() == data for path, data in kept.items())
