@@ -5,6 +5,7 @@ Upgrades are pure functions from the plain data of schema n to that of n + 1; a 
 under tests/records/ and must always read.
 """
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -104,5 +105,6 @@ def write_bytes(path: Path, data: bytes) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
-        Path(temporary).unlink()
+        with contextlib.suppress(FileNotFoundError):  # a signal may come between the replacement and here
+            Path(temporary).unlink()
         raise

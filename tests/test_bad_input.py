@@ -1,14 +1,9 @@
-"""What users and machines get wrong, for real: broken models and results, full and read-only disks, foreign engines."""
+"""What users and machines get wrong, for real: broken models, broken, moved and edited results, foreign engines."""
 
-import os
-import random
-import resource
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict
 
 import msgspec
 import numpy
@@ -21,9 +16,9 @@ from harness.errors import BuildError, RecordError
 from harness.host import report, runs
 from harness.host.plan import Block
 from harness.jobs import BenchJob
-from harness.records import Engine, Result
+from harness.records import Engine
 from harness.worker.bench import checked_engine
-from tests.test_bench import PLAN, ROOT, block, measured, models_dir, request, results_of, worker_of
+from tests.test_bench import PLAN, ROOT, block, measured, models_dir, request, results_of
 
 __all__ = ["models_dir"]  # the fixture
 
@@ -81,7 +76,9 @@ def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(mod
     assert "9999" in words["opset"]
     assert "holds NaN or Inf in 8 of 8 values" in words["nan"]
     text = report.write(outcome.folder).path.read_text()
-    assert str(tmp_path) not in text.replace(data.run.command, ""), "a report names no path of its machine"
+    text = text.replace(data.run.command, "")
+    for folder in (tmp_path, models_dir, ROOT, Path.home()):
+        assert f"{folder}/" not in text, "a report names no path of its machine"
 
 
 def finished(models_dir: Path, results: Path) -> Path:
@@ -159,141 +156,3 @@ def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by
     plan = msgspec.structs.replace(PLAN, rounds=1)
     assert measured(request(models_dir, tmp_path, plan)).counts == {"ok": 2}
     assert upgrades.read(path, Engine).ingredients == engine.ingredients
-
-
-# --- disks ---------------------------------------------------------------------------------------------------------
-
-
-def harness(results: Path, models_dir: Path, **more: object) -> "subprocess.CompletedProcess[str]":
-    words = ["bench", "--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "2"]
-    words += ["--iterations", "10", "--warmup", "2", "--run", "mine"]
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *words, "--results", str(results), "--models-dir", str(models_dir)],
-        cwd=str(ROOT),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        **more,  # type: ignore[call-overload]
-    )
-
-
-def whole(results: Path) -> List[Path]:
-    """Every file under a final name, each of which must read."""
-    found = []
-    for path in results.glob("mine/**/*.json"):
-        if path.name.startswith("."):
-            continue
-        kind = {"result.json": Result, "run.json": runs.Run}.get(path.name)
-        if kind is not None:
-            upgrades.read(path, kind)
-        found.append(path)
-    return found
-
-
-@pytest.mark.parametrize("limit", [30_000, 1_000_000])
-def test_a_file_size_limit_ends_in_a_sentence_and_the_next_bench_goes_on(
-    models_dir: Path, tmp_path: Path, limit: int
-) -> None:
-    """The smaller limit stops the reference's arrays, the larger one the engine."""
-    ready = harness(tmp_path / "elsewhere", models_dir)  # prepares the model itself
-    assert ready.returncode == 0, ready.stderr
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    ended = harness(tmp_path / "results", models_dir, preexec_fn=limited)
-    assert ended.returncode in {1, 2}, ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert "File too large" in ended.stderr + ended.stdout or "cannot build" in ended.stderr + ended.stdout
-    whole(tmp_path / "results")
-    shutil.rmtree(tmp_path / "results")
-    assert harness(tmp_path / "results", models_dir).returncode == 0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 12 MB: room for one engine of 7.5 MB, not for much more."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a disk to fill")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def test_a_full_disk_ends_in_a_sentence_and_the_next_bench_goes_on(models_dir: Path, small_disk: Path) -> None:
-    filler = small_disk / "filler"
-    filler.write_bytes(b"x" * 11_500_000)
-    ended = harness(small_disk / "results", models_dir)
-    assert ended.returncode == 2, ended.stderr + ended.stdout
-    assert "Traceback" not in ended.stderr
-    assert "No space left on device" in ended.stderr or "disk is full" in ended.stderr
-    whole(small_disk / "results")
-    filler.unlink()
-    again = harness(small_disk / "results", models_dir)
-    assert again.returncode == 0, again.stderr
-    assert "4 ok" in again.stdout
-
-
-def test_a_disk_that_fills_while_measuring_loses_no_finished_cell(models_dir: Path, small_disk: Path) -> None:
-    first = harness(small_disk / "results", models_dir)
-    assert first.returncode == 0, first.stderr
-    done = sorted((small_disk / "results").glob("mine/local/*/*/result.json"))
-    kept = {path: path.read_bytes() for path in done[1:]}
-    done[0].unlink()
-    free = shutil.disk_usage(str(small_disk)).free
-    (small_disk / "filler").write_bytes(b"x" * free)
-    ended = harness(small_disk / "results", models_dir)
-    assert ended.returncode == 2, ended.stderr + ended.stdout
-    assert not done[0].exists()
-    (small_disk / "filler").unlink()
-    assert harness(small_disk / "results", models_dir).returncode == 0
-    assert done[0].exists()
-    assert all(path.read_bytes() == data for path, data in kept.items())
-
-
-def test_a_read_only_folder_is_said(models_dir: Path, small_disk: Path) -> None:
-    (small_disk / "results").mkdir()
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    ended = harness(small_disk / "results", models_dir)
-    assert ended.returncode == 2, ended.stderr
-    assert "Read-only file system" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
-    """No half file under a final name, no finished cell lost or measured again, and in the end the whole run."""
-    chance = random.Random(int(os.environ.get("KILL_SEED", "1")))
-    words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "20"]
-    words += ["--iterations", "10", "--warmup", "2", "--run", "mine", "-q"]
-    folders = ["--results", str(tmp_path), "--models-dir", str(models_dir)]
-    kept: Dict[Path, bytes] = {}
-    for _ in range(50):
-        host = subprocess.Popen(
-            [sys.executable, "-m", "harness", "bench", *words, *folders],
-            cwd=str(ROOT),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(chance.uniform(0.1, 2.2))
-        host.kill()
-        host.wait()
-        for path in sorted(tmp_path.glob("mine/local/*/*/result.json")):
-            data = path.read_bytes()
-            upgrades.decode(data, Result, str(path))
-            assert kept.setdefault(path, data) == data, f"{path} was measured again"
-        assert all(path.exists() for path in kept)
-        for path in tmp_path.glob("engines/*/engine.json"):
-            upgrades.read(path, Engine)
-    last = subprocess.run(
-        [sys.executable, "-m", "harness", "bench", *words, *folders], cwd=str(ROOT), capture_output=True, check=False
-    )
-    assert last.returncode == 0, last.stderr.decode()
-    assert b"40 ok" in last.stdout
-    assert all(path.read_bytes() == data for path, data in kept.items())
-    assert len(kept) >= 10, "killed so early each time that nothing was tested"
-    assert worker_of(os.getpid()) is None

@@ -9,6 +9,7 @@ from typing import List
 
 import pytest
 
+from harness.host import plan as plans
 from harness.host.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,13 +120,18 @@ def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Pat
     ("words", "message", "code"),
     [
         (["bench", "--plan", "nope"], "no plan 'nope'", 2),
-        (["bench", "--backends", "tensort"], r"flags and variables: unknown backend 'tensort'", 2),
+        (["bench", "--backends", "tensort"], r"BACKENDS: unknown backend 'tensort'", 2),
         (["bench", "--rounds", "0"], "0 is not in the range", 2),
         (["bench", "--threads", "some"], "'some' is not a count", 2),
+        (["bench", "--batch", "²"], "'²' is not a count", 2),
+        (["bench", "--max-seconds", "nan"], "MAX_SECONDS: max_seconds is nan", 2),
+        (["bench", "--seed", "-1"], "SEED: seed is -1", 2),
         (["bench", "--board", "xavier"], "unknown board 'xavier'", 2),
         (["bench", "--flux"], "No such option", 2),
         (["benhc"], "No such command", 2),
         (["build-engines", "--model", "yolov5q"], r"unknown model 'yolov5q' \(nearest: ", 2),
+        (["bench", "--model", "yolov5q", "--dry-run"], r"unknown model 'yolov5q' \(nearest: ", 2),
+        (["bench", "--model", "nowhere.onnx", "--dry-run"], "nowhere.onnx: there is no such file", 2),
         (["report", "--run", "x"], "there is no run yet; `make bench` makes one", 2),
     ],
 )
@@ -159,3 +165,15 @@ def test_outside_its_environment_the_command_says_where_it_is(tmp_path: Path) ->
     assert bare.returncode == 1
     assert ".venv" in bare.stderr
     assert "Traceback" not in bare.stderr
+
+
+def test_the_demo_ends_with_its_report_and_headline(tmp_path: Path) -> None:
+    """The whole job, smaller still; `make demo` itself is run by `.ci/run`."""
+    words = ["--model", "yolov5n@32", "--backends", "onnxruntime", "--threads", "1,2", "--rounds", "3", "-q"]
+    ended = harness("demo", *words, "--iterations", "10", "--results", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    path, headline = ended.stdout.splitlines()[-2:]
+    text = Path(path[len("report: ") :]).read_text()
+    assert path.startswith("report: ")
+    assert re.search("ONNX Runtime with 2 threads .* ONNX Runtime with 1 thread", headline)
+    assert text.startswith(f"# {plans.load('demo', plans.Overrides()).title}\n\n**{headline}**\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import List
 
 import jsonschema
+import msgspec
 import numpy
 import pytest
 from scipy import stats
@@ -17,7 +18,7 @@ from harness.host import compare, json_schema, report, runs
 from harness.host.cli import main
 from harness.host.stats.ratio import half_width, rounds_for
 from harness.host.stats.welch import change
-from harness.records import SCHEMA, Result
+from harness.records import SCHEMA, Experiment, Result, SystemOptions
 from tests import example_run
 from tests.example_run import experiment, result
 
@@ -83,6 +84,43 @@ def test_what_is_only_in_one_run_is_shown_and_the_floor_is_nobodys_regression(tm
     assert verdicts.count("only in one run") == 2
     assert "slower" in verdicts
     assert compare.regressions(found, 0.02) == []
+
+
+def test_runs_without_an_experiment_in_common_are_no_clean_bill(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write(tmp_path / "a", 1.0)
+    hasty = msgspec.structs.replace(ORT, inference=msgspec.structs.replace(ORT.inference, max_seconds=5.0))
+    rows = [result(hasty, number, 20.0) for number in range(1, 6)]
+    example_run.write(tmp_path / "b", rows, [hasty])
+    assert main(["compare", "--results", str(tmp_path), "--old", "a", "--new", "b"]) == 2
+    said = capsys.readouterr().err
+    assert "no experiment in common (max_seconds: " in said
+    assert "then, 5.0 now)" in said
+
+
+def test_a_threshold_that_nothing_exceeds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write(tmp_path / "a", 1.0)
+    write(tmp_path / "b", 1.2)
+    words = ["compare", "--results", str(tmp_path), "--old", "a", "--new", "b", "--threshold", "nan"]
+    assert main(words) == 2
+    assert "THRESHOLD" in capsys.readouterr().err
+
+
+def test_rows_meet_across_boards_and_containers(tmp_path: Path) -> None:
+    old, new = runs.load_one(write(tmp_path / "a", 1.0)), runs.load_one(write(tmp_path / "b", 1.2))
+    elsewhere = SystemOptions(board="xavier-lab", container="5.1.2")
+
+    def moved(one: Experiment) -> Experiment:
+        return msgspec.structs.replace(one, system=elsewhere)
+
+    new = msgspec.structs.replace(
+        new,
+        on=msgspec.structs.replace(new.on, experiments=[moved(one) for one in new.on.experiments]),
+        results=[msgspec.structs.replace(one, experiment=moved(one.experiment)) for one in new.results],
+        machine=msgspec.structs.replace(new.machine, board="xavier-lab"),
+    )
+    found = compare.compare(old, new)
+    assert [pair.change is not None for pair in found.pairs] == [True] * 3
+    assert "board: local then, xavier-lab now" in found.notes[0]
 
 
 def test_another_machine_is_noted(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_dynamic_dimensions_need_sizes_and_the_message_shows_how(tmp_path: Path)
         ({"images": [1, 3, 8, 8]}, "has no input 'images'; it has image"),
         ({"image": [1, 3, 8]}, "image has 4 dimensions in net.onnx, 3 were given"),
         ({"image": [1, 4, 8, 8]}, "3 cannot become 4"),
+        ({"image": [1, 3, 2**80, 8]}, "a size is a number from 1 to 2147483647"),
+        ({"image": [1, 3, 8, -8]}, "a size is a number from 1"),
     ],
 )
 def test_sizes_that_do_not_fit(tmp_path: Path, sizes: dict, message: str) -> None:

@@ -49,6 +49,18 @@ def test_what_a_user_can_act_on_is_a_failure(tmp_path: Path, tiny_model: Path) -
     assert isinstance(answer, Failure)
     assert answer.status == "failed"
     assert "broken.onnx" in answer.reason
+    assert str(tmp_path) not in answer.reason, "reasons get published"
+
+
+def test_a_home_that_is_the_root_is_not_taken_out_of_every_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/")
+    job = ReferenceJob(key="k", model="m", model_sha256="x", seed=0, ranges={}, arrays="/proc/none")
+    with LocalLauncher(tmp_path / "work") as launcher:
+        ended = launcher.run("probe", job, 60)  # the wrong record for this verb: a traceback
+    assert "/harness/" in ended.log
+    assert "~harness" not in ended.log
 
 
 def test_a_bug_is_a_crash_with_its_last_line_and_no_path_of_this_machine(tmp_path: Path) -> None:

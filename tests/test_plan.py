@@ -56,10 +56,17 @@ def test_shipped_plans_load(name: str) -> None:
         (("rounds = 3", 'rounds = "3"'), r"Expected `int`, got `str` - at `\$\.rounds`"),
         (("rounds = 3", "rounds = 0"), "rounds is 0; the least is 1"),
         (("rounds = 3", "iterations = 5"), "iterations is 5; the least is 10"),
+        (("rounds = 3", "max_seconds = nan"), "max_seconds is nan; the least is"),
+        (("rounds = 3", "max_seconds = inf"), "max_seconds is inf; the most is"),
+        (("rounds = 3", "time_limit_s = 1e300"), "time_limit_s is 1e.300; the most is"),
+        (("rounds = 3", "iterations = 100000000000000000"), "iterations is 100000000000000000; the most is"),
+        (("rounds = 3", "seed = -1"), "seed is -1; the least is 0"),
+        (("rounds = 3", "seed = 4294967296"), "seed is 4294967296; the most is 4294967295"),
         (("rounds = 3", 'baseline = "tensort"'), "unknown baseline 'tensort'"),
         (('threads = [1, "all"]', 'precisions = ["fp61"]'), r"unknown precision 'fp61' \(nearest: fp16"),
         (('threads = [1, "all"]', "threads = [0]"), "threads is 0; give a count"),
         (('threads = [1, "all"]', "batch = [0]"), "batch is 0"),
+        (('threads = [1, "all"]', "batch = [100000000000]"), "batch is 100000000000; the most is"),
         (('threads = [1, "all"]', "threads = []"), "threads is empty"),
         (('title = "t"', ""), "missing required field `title`"),
         (('title = "t"', "title = "), r"my\.toml"),
@@ -69,6 +76,27 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, change: tuple, mes
     with pytest.raises(PlanError, match=message) as caught:
         plans.load(written(tmp_path, TEXT.replace(*change)), Overrides())
     assert "my.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (Overrides(backends=["tvmm"]), r"^BACKENDS: unknown backend 'tvmm' \(nearest: tvm\)"),
+        (Overrides(precisions=["fp61"]), "^PRECISIONS: unknown precision"),
+        (Overrides(baseline="tvmm"), "^BASELINE: unknown baseline"),
+        (
+            Overrides(baseline="null"),
+            "^BASELINE: baseline is 'null', which computes nothing; choose one of onnxruntime",
+        ),
+        (Overrides(baseline="tvm", backends=["onnxruntime"]), "^BASELINE: baseline 'tvm' is not measured by this plan"),
+        (Overrides(max_seconds=float("nan")), "^MAX_SECONDS: max_seconds is nan"),
+        (Overrides(models=[]), "^MODEL: models is empty"),
+        (Overrides(threads=[10**9]), "^THREADS: threads is 1000000000"),
+    ],
+)
+def test_what_a_variable_got_wrong_is_not_blamed_on_the_plan(overrides: Overrides, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        plans.load("demo", overrides)
 
 
 def test_an_unknown_plan_names_the_nearest() -> None:

@@ -129,6 +129,19 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_a_signal_just_after_a_write_is_the_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def interrupted(path: Path, target: Path) -> None:
+        replace(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        upgrades.write(tmp_path / "result.json", result())
+    assert upgrades.read(tmp_path / "result.json", Result) == result()
+
+
 def test_an_answer_is_the_record_or_a_failure() -> None:
     failure = Failure(status="failed", reason="no such operator")
     assert upgrades.decode_answer(upgrades.encode(failure), Result, "answer") == failure

@@ -94,6 +94,8 @@ def test_nothing_to_compare_says_why(tmp_path: Path) -> None:
     assert said == ("Nothing to compare: only ONNX Runtime was measured, with one setting each (TVM: no wheel)")
     said = headline(tmp_path / "2", skipped)
     assert said == "Nothing to compare: no backend was measured (no wheel)"
+    said = headline(tmp_path / "3", [*five(ORT), *skipped], baseline="tvm")
+    assert said == "Nothing to compare: the declared baseline, TVM, was not measured; ONNX Runtime was (TVM: no wheel)"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
 """Two runs held against each other, experiment by experiment: did anything get slower?"""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Tuple
 
+import msgspec
+
+from harness.errors import PlanError
 from harness.host import machines
 from harness.host.report import wording
 from harness.host.report.collect import Row, rows
 from harness.host.report.tables import Table
 from harness.host.runs import RunData
 from harness.host.stats.welch import Change, change
+from harness.records import BuildOptions, InferenceOptions
+
+Measured = Tuple[BuildOptions, InferenceOptions]
 
 
 class Pair(NamedTuple):
@@ -24,18 +30,41 @@ class Comparison(NamedTuple):
 
 
 def compare(old: RunData, new: RunData) -> Comparison:
-    """Rows meet by what they measure: the whole experiment, budgets included."""
-    before = {row.experiment.slug(): row for row in rows(old)}
-    after = {row.experiment.slug(): row for row in rows(new)}
+    """Rows meet by what they measure and how, budgets included; on what board and in what container, a note says.
+
+    Raises PlanError where no two rows meet: such a comparison would find nothing slower, whatever had happened.
+    """
+    before = {_measured(row): row for row in rows(old)}
+    after = {_measured(row): row for row in rows(new)}
+    if not set(before) & set(after):
+        raise PlanError(
+            f"OLD and NEW: {old.run.name} and {new.run.name} have no experiment in common"
+            f"{_how_they_differ(before, after)}; compare runs of the same models and the same plan"
+        )
     pairs = []
-    for slug in [*before, *(one for one in after if one not in before)]:
-        one, other = before.get(slug), after.get(slug)
+    for what in [*before, *(one for one in after if one not in before)]:
+        one, other = before.get(what), after.get(what)
         both = one is not None and other is not None and one.ok and other.ok
         found = None
         if both and one is not None and other is not None:
             found = change(list(other.medians_ns.values()), list(one.medians_ns.values()))
         pairs.append(Pair(one, other, found))
     return Comparison(pairs, _notes(old, new))
+
+
+def _measured(row: Row) -> Measured:
+    return row.experiment.build, row.experiment.inference
+
+
+def _how_they_differ(before: Iterable[Measured], after: Iterable[Measured]) -> str:
+    """What else was asked of the first engine that both measured; empty where they share none."""
+    for build, old in before:
+        for other, new in after:
+            if build == other:
+                was, now = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
+                changed = [f"{name}: {was[name]} then, {now[name]} now" for name in was if was[name] != now[name]]
+                return f" ({', '.join(changed)})"
+    return ""
 
 
 def _notes(old: RunData, new: RunData) -> List[str]:

@@ -2,15 +2,20 @@
 
 from typing import List, Sequence
 
+from harness.host import plan as plans
 from harness.host import schedule
 from harness.host.board import Board
 from harness.host.estimates import Estimates
+from harness.host.models import prepare
 from harness.host.progress import duration, label
 from harness.host.request import Request
 from harness.host.survey import experiments_on
 
 
 def text(request: Request, boards: Sequence[Board]) -> str:
+    """Raises what the bench would, where a model is not known."""
+    for reference in plans.models(request.plan).values():
+        prepare.find(request.models_dir, reference)
     return "\n".join(line for board in boards for line in _lines(request, board))
 
 

@@ -1,6 +1,8 @@
 """The store of engines, `results/engines/<key>/`: finds the one that fits its ingredients, or has it built."""
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Optional, Union
 
@@ -8,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness import upgrades
-from harness.errors import RecordError, RefusedArchive, StorageError
+from harness.errors import STORAGE, RecordError, RefusedArchive, StorageError
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
@@ -59,6 +61,8 @@ class EngineStore:
             if isinstance(answer, Failure):
                 if shutil.disk_usage(str(self._root)).free < FULL_BYTES:  # a builder's own words seldom say so
                     raise StorageError(f"{self._root}: the disk is full; make room, then run the command again")
+                if board.container is UNSET and blames_storage(answer.reason):
+                    raise StorageError(f"{answer.reason}; make room for engines and in {tempfile.gettempdir()}")
                 return answer
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
             engine = msgspec.structs.replace(answer, log_tail=tail)
@@ -75,3 +79,11 @@ class EngineStore:
                 shutil.rmtree(final)
             part.replace(final)
             return engine
+
+
+def blames_storage(reason: str) -> bool:
+    """Whether the system's own words for a disk that takes no more stand in it, as LLVM prints them before it aborts.
+
+    Asked only of a plain process: a container's temporary files have a limit of their own, which stays as it is.
+    """
+    return any(os.strerror(code) in reason for code in STORAGE)

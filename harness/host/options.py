@@ -30,8 +30,8 @@ class Counts(Words):
     name = "n,m,..."
 
     def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
-        if not word.isdigit() or int(word) < 1:
-            self.fail(f"{word!r} is not a count of at least 1", param, ctx)
+        if not re.fullmatch(r"[0-9]{1,9}", word) or int(word) < 1:
+            self.fail(f"{word!r} is not a count from 1 to 999999999", param, ctx)
         return int(word)
 
 

@@ -22,7 +22,18 @@ from harness.records import BuildOptions, Experiment, InferenceOptions, Record, 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 PRECISIONS = ("fp32", "tf32", "fp16", "int8")
 FLOOR = "null"
-LEAST = {"rounds": 1, "warmup": 2, "iterations": 10, "max_seconds": 0.001, "time_limit_s": 1}
+BOUNDS: Dict[str, Tuple[float, float]] = {
+    "rounds": (1, 10_000),
+    "warmup": (2, 10_000_000),
+    "iterations": (10, 10_000_000),
+    "max_seconds": (0.001, 7 * 86_400),
+    "time_limit_s": (1, 365 * 86_400),
+    "seed": (0, 2**32 - 1),
+}
+"""Least and most of every number; the seed's are those of numpy's frozen generator, which draws the inputs."""
+MOST_BATCH, MOST_THREADS = 65_536, 65_536
+VARIABLES = {"models": "MODEL"}
+"""What a field is called where a flag or variable names it; the others are the field in capitals."""
 Threads = Union[int, str]
 """A count, or `all`: what affinity and cgroup of the board allow."""
 
@@ -91,44 +102,60 @@ def load(name: str, overrides: Overrides) -> Plan:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
         raise PlanError(f"{path}: {_explain(str(error), raw)}") from None
-    check(plan, str(path))
     fields = {name: value for name, value in msgspec.structs.asdict(overrides).items() if value is not None}
     block = {name: fields.pop(name) for name in list(fields) if name in Block.__struct_fields__}
     plan = msgspec.structs.replace(
         plan, **fields, experiments=[msgspec.structs.replace(one, **block) for one in plan.experiments]
     )
-    check(plan, "flags and variables")
+    check(plan, {name: VARIABLES.get(name, name.upper()) for name in (*fields, *block)}, str(path))
     return plan
 
 
-def check(plan: Plan, where: str) -> None:
-    """Raises PlanError for the first value that cannot be, with the nearest one that can."""
-    for name, low in LEAST.items():
+def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
+    """Raises PlanError for the first value that cannot be, with the nearest one that can.
+
+    `where` is the plan's file; `overruled` has the variable of every field that is not from there.
+    """
+    for name, (low, high) in BOUNDS.items():
         value = getattr(plan, name)
-        if value is not None and value < low:
-            raise PlanError(f"{where}: {name} is {value}; the least is {low}")
+        if value is not None and not low <= value <= high:  # said this way round, NaN is refused as well
+            limit = f"the most is {high}" if value > high else f"the least is {low}"
+            raise PlanError(f"{overruled.get(name, where)}: {name} is {value}; {limit}")
     if not plan.experiments:
         raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
     if plan.baseline is not None:
-        _known("baseline", plan.baseline, backends.names(), where)
+        _check_baseline(plan.baseline, plan.experiments, overruled.get("baseline", where))
     for block in plan.experiments:
-        _check_block(block, where)
+        _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
 
 
-def _check_block(block: Block, where: str) -> None:
+def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
+    """What is measured and computes something; of anything else a whole run would end with nothing to compare."""
+    _known("baseline", baseline, backends.names(), where)
+    measured = list(dict.fromkeys(one for block in blocks for one in block.backends if one != FLOOR))
+    if baseline == FLOOR:
+        raise PlanError(f"{where}: baseline is {FLOOR!r}, which computes nothing; choose one of {', '.join(measured)}")
+    if baseline not in measured:
+        what = f"whose backends are {', '.join(measured) or 'none that computes'}"
+        raise PlanError(f"{where}: baseline {baseline!r} is not measured by this plan, {what}")
+
+
+def _check_block(block: Block, where: Dict[str, str]) -> None:
     for name in Block.__struct_fields__:
         if not getattr(block, name):
-            raise PlanError(f"{where}: {name} is empty; name at least one")
+            raise PlanError(f"{where[name]}: {name} is empty; name at least one")
     for backend in block.backends:
-        _known("backend", backend, backends.names(), where)
+        _known("backend", backend, backends.names(), where["backends"])
     for precision in block.precisions:
-        _known("precision", precision, PRECISIONS, where)
+        _known("precision", precision, PRECISIONS, where["precisions"])
     for batch in block.batch:
-        if batch < 1:
-            raise PlanError(f"{where}: batch is {batch}; the least is 1")
+        if not 1 <= batch <= MOST_BATCH:
+            limit = "the least is 1" if batch < 1 else f"the most is {MOST_BATCH}"
+            raise PlanError(f"{where['batch']}: batch is {batch}; {limit}")
     for threads in block.threads:
-        if threads != "all" and not (isinstance(threads, int) and threads >= 1):
-            raise PlanError(f"{where}: threads is {threads!r}; give a count of at least 1, or 'all'")
+        if threads != "all" and not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
+            what = f"give a count from 1 to {MOST_THREADS}, or 'all'"
+            raise PlanError(f"{where['threads']}: threads is {threads!r}; {what}")
 
 
 def experiments(

@@ -16,6 +16,7 @@ from typing import Dict, Type
 from harness import jobs, upgrades
 from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, Unsupported
 from harness.records import Record
+from harness.worker.reasons import reason
 
 VERBS: Dict[str, Type[Record]] = {
     "probe": jobs.ProbeJob,
@@ -35,9 +36,9 @@ def main(verb: str, folder: Path) -> None:
         try:
             out = getattr(work, verb)(job)
         except Unsupported as error:
-            out = jobs.Failure(status="skipped", reason=str(error))
+            out = jobs.Failure(status="skipped", reason=reason(error, job))
         except (BuildError, AccuracyError) as error:
-            out = jobs.Failure(status="failed", reason=str(error))
+            out = jobs.Failure(status="failed", reason=reason(error, job))
         upgrades.write(folder / "out.json", out)
     except OSError as error:
         if error.errno in STORAGE:

@@ -12,6 +12,7 @@ from harness.jobs import BenchJob
 from harness.records import Accuracy, Engine, Result
 from harness.worker import accuracy, arrays
 from harness.worker.measure import measure_latency
+from harness.worker.reasons import reason
 
 
 def bench(job: BenchJob) -> Result:
@@ -21,9 +22,9 @@ def bench(job: BenchJob) -> Result:
         _measure(job, found)
         found["status"] = "ok"
     except Unsupported as error:
-        found.update(status="skipped", reason=str(error))
+        found.update(status="skipped", reason=reason(error, job))
     except (BuildError, AccuracyError) as error:
-        found.update(status="failed", reason=str(error))
+        found.update(status="failed", reason=reason(error, job))
     return Result(
         experiment=job.experiment,
         round=job.round,

@@ -1,11 +1,14 @@
 """Turns a model into an engine."""
 
+import errno
+import os
+import resource
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 from harness import backends, upgrades
-from harness.errors import Unsupported
+from harness.errors import BuildError, Unsupported
 from harness.jobs import BuildJob
 from harness.records import Engine
 
@@ -20,7 +23,11 @@ def build(job: BuildJob) -> Engine:
         raise Unsupported(f"{options.backend} builds {offered} here, not {options.precision}")
     backend.version()  # raises where the runtime is missing; importing it is not build time
     start = time.perf_counter_ns()
-    built = backend.build(Path(job.model), options, folder)
+    try:
+        built = backend.build(Path(job.model), options, folder)
+    except BuildError:
+        check_limit(folder)
+        raise
     seconds = (time.perf_counter_ns() - start) / 1e9
     engine = Engine(
         key=job.ingredients.key(),
@@ -35,3 +42,14 @@ def build(job: BuildJob) -> Engine:
     )
     upgrades.write(folder / "engine.json", engine)
     return engine
+
+
+def check_limit(folder: Path) -> None:
+    """Raises OSError where a file in `folder` has grown to the limit of this process: builders have other words for it.
+
+    Such an engine is to be built again once the limit is gone, not to be called broken for good.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for path in folder.iterdir():
+        if limit != resource.RLIM_INFINITY and path.stat().st_size >= limit:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path.name)

@@ -1,5 +1,6 @@
 """`compare`: did anything get slower between two runs?"""
 
+import math
 from pathlib import Path
 from typing import Any, List, Optional
 
@@ -34,6 +35,8 @@ def command(**given: Any) -> int:
     """
     if given["old"] is None:
         raise PlanError("OLD is not set: name the run to compare with, like make compare OLD=<run> [NEW=<run>]")
+    if math.isnan(given["threshold"]):  # which nothing is slower than
+        raise PlanError("THRESHOLD: nan is no threshold; give a share, like 0.02")
     old, new = (runs.load_one(_folder(given["results"], name)) for name in (given["old"], given["new"]))
     found = comparing.compare(old, new)
     slower = comparing.regressions(found, given["threshold"])

@@ -93,7 +93,8 @@ class LocalLauncher:
         data = (self.folder / "log.txt").read_bytes()[-TAIL_BYTES:]
         text = data.decode("utf-8", "replace")
         for path, name in ((self.folder, "<work>"), (ROOT, "."), (Path(sys.prefix), "<python>"), (Path.home(), "~")):
-            text = text.replace(str(path), name)
+            if len(path.parts) > 1:  # a home of `/`, as services have it, is in every path
+                text = text.replace(str(path), name)
         return text
 
     def __enter__(self) -> "LocalLauncher":

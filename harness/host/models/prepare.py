@@ -97,6 +97,14 @@ def _prepare_given(models_dir: Path, reference: str, batch: int, sizes: Dict[str
     return PreparedModel(naming.label(reference), path, sha256, manifest)
 
 
+def find(models_dir: Path, reference: str) -> None:
+    """Raises ModelError where nothing has that name or size; makes, fetches and reads nothing."""
+    if not naming.is_file(reference):
+        manifests.resolve(models_dir, reference)
+    elif not Path(reference).is_file():
+        raise ModelError(f"MODEL: {reference}: there is no such file; give the path of an ONNX file")
+
+
 def describe(models_dir: Path) -> List[Listed]:
     """Every model there is a manifest of; makes and fetches nothing."""
     listed = []

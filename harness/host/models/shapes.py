@@ -9,6 +9,8 @@ from onnx import TensorProto, numpy_helper, shape_inference
 
 from harness.errors import ModelError
 
+LARGEST = 2**31 - 1
+"""Of one dimension: what every runtime can count to."""
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -38,6 +40,8 @@ def with_shapes(model: onnx.ModelProto, shapes: Dict[str, List[int]], name: str)
         dims = known[given].type.tensor_type.shape.dim
         if len(dims) != len(sizes):
             raise ModelError(f"SHAPES: {given} has {len(dims)} dimensions in {name}, {len(sizes)} were given")
+        if not all(0 < size <= LARGEST for size in sizes):
+            raise ModelError(f"SHAPES: {given} is given as {sizes}; a size is a number from 1 to {LARGEST}")
         for dim, size in zip(dims, sizes):
             if dim.HasField("dim_value") and dim.dim_value not in (0, size):
                 raise ModelError(f"SHAPES: {given} is {words(dims)} in {name}; {dim.dim_value} cannot become {size}")

@@ -1,17 +1,17 @@
 """The answer in one sentence, and what a reader must know with it."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison
 
 
-def sentences(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> List[str]:
-    """One per comparison, the first is the headline; or one that says why there is none."""
+def sentences(comparisons: Sequence[Comparison], rows: Sequence[Row], declared: Optional[str] = None) -> List[str]:
+    """One per comparison, the first is the headline; or one that says why there is none. `declared` is a baseline."""
     if comparisons:
         return [sentence(one) for one in comparisons]
-    return [nothing(rows)]
+    return [nothing(rows, declared)]
 
 
 def sentence(one: Comparison) -> str:
@@ -54,7 +54,7 @@ def _badge(one: Comparison) -> str:
     return f" [{'; '.join(said)}]" if said else ""
 
 
-def nothing(rows: Sequence[Row]) -> str:
+def nothing(rows: Sequence[Row], declared: Optional[str] = None) -> str:
     """Why there is nothing to compare."""
     measured = [row for row in rows if row.ok and row.computes]
     if not measured:
@@ -67,4 +67,7 @@ def nothing(rows: Sequence[Row]) -> str:
         if row.results and not row.ok and row.results[0].reason
     ]
     why = f" ({'; '.join(dict.fromkeys(missing))})" if missing else ""
-    return f"Nothing to compare: only {' and '.join(names)} was measured, with one setting each{why}"
+    were = f"{' and '.join(names)} {'were' if len(names) > 1 else 'was'}"
+    if declared is not None and all(row.experiment.build.backend != declared for row in measured):
+        return f"Nothing to compare: the declared baseline, {wording.backend(declared)}, was not measured; {were}{why}"
+    return f"Nothing to compare: only {were} measured, with one setting each{why}"

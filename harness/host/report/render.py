@@ -52,7 +52,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     compared = comparisons(found, data.run.plan.baseline)
     threads = thread_comparisons(found)
     headlined = compared or threads
-    said = headline.sentences(headlined, found)
+    said = headline.sentences(headlined, found, data.run.plan.baseline)
     notes = tables.Footnotes()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),

@@ -1,0 +1,173 @@
+"""Disks that fill, limits, read-only folders, `kill -9`: what had ended is kept, and the next bench goes on."""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List
+
+import pytest
+
+from harness import upgrades
+from harness.host import engines, runs
+from harness.records import Engine, Result
+from tests.test_bench import ROOT, models_dir, worker_of
+
+__all__ = ["models_dir"]  # the fixture
+
+
+def harness(results: Path, models_dir: Path, **more: object) -> "subprocess.CompletedProcess[str]":
+    words = ["bench", "--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "2"]
+    words += ["--iterations", "10", "--warmup", "2", "--run", "mine"]
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words, "--results", str(results), "--models-dir", str(models_dir)],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        **more,  # type: ignore[call-overload]
+    )
+
+
+def whole(results: Path) -> List[Path]:
+    """Every file under a final name, each of which must read."""
+    found = []
+    for path in results.glob("mine/**/*.json"):
+        if path.name.startswith("."):
+            continue
+        kind = {"result.json": Result, "run.json": runs.Run}.get(path.name)
+        if kind is not None:
+            upgrades.read(path, kind)
+        found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("limit", [30_000, 1_000_000])
+def test_a_file_size_limit_ends_in_a_sentence_and_the_next_bench_goes_on(
+    models_dir: Path, tmp_path: Path, limit: int
+) -> None:
+    """The smaller limit stops the reference's arrays, the larger one the engine."""
+    ready = harness(tmp_path / "elsewhere", models_dir)  # prepares the model itself
+    assert ready.returncode == 0, ready.stderr
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    ended = harness(tmp_path / "results", models_dir, preexec_fn=limited)
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "File too large" in ended.stderr
+    whole(tmp_path / "results")
+    again = harness(tmp_path / "results", models_dir)
+    assert again.returncode == 0, again.stderr
+    assert "4 ok" in again.stdout, "an engine that only a limit stopped is not failed for good"
+
+
+def test_a_builder_that_aborts_for_the_disk_is_understood() -> None:
+    llvm = "ended with status 1; last line: LLVM ERROR: IO failure on output stream: File too large"
+    assert engines.blames_storage(llvm)
+    assert not engines.blames_storage("ended by signal 11 (SIGSEGV)")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB: room for one engine of 7.5 MB, not for much more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a disk to fill")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_ends_in_a_sentence_and_the_next_bench_goes_on(models_dir: Path, small_disk: Path) -> None:
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 11_500_000)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert "No space left on device" in ended.stderr or "disk is full" in ended.stderr
+    whole(small_disk / "results")
+    filler.unlink()
+    again = harness(small_disk / "results", models_dir)
+    assert again.returncode == 0, again.stderr
+    assert "4 ok" in again.stdout
+
+
+def test_a_disk_that_fills_while_measuring_loses_no_finished_cell(models_dir: Path, small_disk: Path) -> None:
+    first = harness(small_disk / "results", models_dir)
+    assert first.returncode == 0, first.stderr
+    done = sorted((small_disk / "results").glob("mine/local/*/*/result.json"))
+    kept = {path: path.read_bytes() for path in done[1:]}
+    done[0].unlink()
+    free = shutil.disk_usage(str(small_disk)).free
+    (small_disk / "filler").write_bytes(b"x" * free)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr + ended.stdout
+    assert not done[0].exists()
+    (small_disk / "filler").unlink()
+    assert harness(small_disk / "results", models_dir).returncode == 0
+    assert done[0].exists()
+    assert all(path.read_bytes() == data for path, data in kept.items())
+
+
+def test_a_read_only_folder_is_said(models_dir: Path, small_disk: Path) -> None:
+    (small_disk / "results").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    ended = harness(small_disk / "results", models_dir)
+    assert ended.returncode == 2, ended.stderr
+    assert "Read-only file system" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
+    """No half file under a final name, no finished cell lost or measured again, and in the end the whole run."""
+    chance = random.Random(int(os.environ.get("KILL_SEED", "1")))
+    words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "20"]
+    words += ["--iterations", "10", "--warmup", "2", "--run", "mine", "-q"]
+    folders = ["--results", str(tmp_path), "--models-dir", str(models_dir)]
+    kept: Dict[Path, bytes] = {}
+
+    def start() -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "harness", "bench", *words, *folders]
+        return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ended() -> List[Path]:
+        return sorted(tmp_path.glob("mine/local/*/*/result.json"))
+
+    reach = 0.0  # from a start, with the engines there, to its first result: moments are drawn around it
+    for count in (1, 2):
+        begin, host = time.monotonic(), start()
+        while len(ended()) < count and host.poll() is None and time.monotonic() - begin < 120:
+            time.sleep(0.02)
+        reach = time.monotonic() - begin
+        host.kill()
+        host.wait()
+    for _ in range(50):
+        host = start()
+        time.sleep(chance.uniform(0.1, 1.5 * reach))
+        host.kill()
+        host.wait()
+        for path in ended():
+            data = path.read_bytes()
+            upgrades.decode(data, Result, str(path))
+            assert kept.setdefault(path, data) == data, f"{path} was measured again"
+        assert all(path.exists() for path in kept)
+        for path in tmp_path.glob("engines/*/engine.json"):
+            upgrades.read(path, Engine)
+    last = subprocess.run(
+        [sys.executable, "-m", "harness", "bench", *words, *folders], cwd=str(ROOT), capture_output=True, check=False
+    )
+    assert last.returncode == 0, last.stderr.decode()
+    assert b"40 ok" in last.stdout
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert len(kept) >= 10, "killed so early each time that nothing was tested"
+    assert worker_of(os.getpid()) is None
