@@ -49,6 +49,9 @@ class Board(Protocol):
     def ready(self) -> bool:
         """Whether workers can be launched without anything being pulled or built first."""
 
+    def busy(self) -> bool:
+        """Whether a cell is measured there now, be it one whose connection was lost."""
+
     def held(self, take: Take) -> ContextManager[None]:
         """Nobody else measures on the board meanwhile; what a lost connection left there is taken first."""
 
@@ -76,6 +79,9 @@ class LocalBoard:
 
     def ready(self) -> bool:
         return True
+
+    def busy(self) -> bool:
+        return False  # whoever measures here holds the lock on the results folder
 
     @contextlib.contextmanager
     def held(self, take: Take) -> Iterator[None]:

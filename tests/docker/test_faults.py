@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from harness.errors import LaunchError
-from harness.host import runs
+from harness.host import doctor, runs
 from harness.host.containers import daemon, image, labels, pins
 from harness.host.containers import launcher as launching
 from harness.host.containers.daemon import Daemon, Lost
@@ -169,6 +169,23 @@ def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_pat
     assert measure(LONGER).counts == {"ok": 4}, "the first is not disturbed"
     thread.join()
     assert "another run builds or measures there" in errors[0]
+
+
+def test_the_doctor_during_a_run_disturbs_nothing(
+    engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: None
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    said: List[str] = []
+
+    def look(_: str) -> None:
+        for results in (tmp_path / "results", tmp_path / "elsewhere"):  # the run's own folder, and another's
+            said.extend(one.text for one in doctor.examine("local", "cpu", results).findings if one.name == "inside")
+
+    thread = when_a_cell_runs(engine, "bench", look)
+    assert measure(LONGER).counts == {"ok": 4}
+    thread.join()
+    assert "is building or measuring here" in said[0]
+    assert said[1] == "not looked at: a cell is measured on board local now"
 
 
 def test_kill_9_of_the_host_frees_the_board_and_the_next_run_cleans_up(

@@ -51,6 +51,10 @@ class ContainerBoard:
     def ready(self) -> bool:
         return images.present(self._daemon, self.jetpack, self._pin)
 
+    def busy(self) -> bool:
+        with self._daemon.words():
+            return bool(self._daemon.client.api.containers(filters=labels.ours("cell")))
+
     @contextlib.contextmanager
     def held(self, take: Take, patient: bool = False) -> Iterator[None]:
         """`patient` waits for a cell that still measures there for a run whose connection was lost."""
