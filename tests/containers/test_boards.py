@@ -112,7 +112,7 @@ def test_an_engine_without_tls_is_refused_before_anything_is_sent(
 ) -> None:
     monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
     written(tmp_path, '[lab]\ndocker = "tcp://127.0.0.1:2375"\njetpack = "cpu"\n')
-    with pytest.raises(PlanError, match="has no TLS, so anyone could take the board over"):
+    with pytest.raises(PlanError, match="has no TLS that checks who answers, so anyone could take the board over"):
         opened(tmp_path, "lab")
 
 
