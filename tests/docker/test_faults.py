@@ -232,7 +232,13 @@ def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
         image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
 
 
+OTHER_ROUND = (
+    "from pathlib import Path; from harness import upgrades; from harness.jobs import BenchJob; "
+    "from harness.records import Result; job = upgrades.read(Path('job.json'), BenchJob); "
+    "upgrades.write(Path('out.json'), Result(experiment=job.experiment, round=9, status='skipped', reason=''))"
+)
 HOSTILE = {
+    "another cell's result": OTHER_ROUND,
     "a link": "os.symlink('/etc/passwd', 'out.json')",
     "a pipe": "os.mkfifo('out.json')",
     "a folder": "os.mkdir('out.json')",
@@ -256,6 +262,7 @@ def test_a_container_that_leaves_what_no_worker_writes(
     assert time.monotonic() - start < 60, "nothing of it was read to its end"
     said = reasons(outcome.folder)[0]
     assert "refused" in said or "is not JSON" in said or "schema" in said or "content hash" in said
+    assert runs.load_one(outcome.folder).broken == []
 
 
 def test_an_engine_folder_with_a_million_members(
