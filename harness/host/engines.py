@@ -47,7 +47,8 @@ class EngineStore:
         except (FileNotFoundError, RecordError):
             return None
         there = {path.name: path.stat().st_size for path in folder.iterdir() if path.name in engine.files}
-        return engine if engine.ingredients == made_of and there == engine.files else None
+        wanted = (engine.key, engine.ingredients) == (made_of.key(), made_of)
+        return engine if wanted and there == engine.files else None
 
     def build(self, board: Board, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
         """Builds on the board in a fresh process; the folder appears whole or not at all."""
@@ -60,6 +61,8 @@ class EngineStore:
                 if shutil.disk_usage(str(self._root)).free < FULL_BYTES:  # a builder's own words seldom say so
                     raise StorageError(f"{self._root}: the disk is full; make room, then run the command again")
                 return answer
+            if (answer.key, answer.ingredients) != (made_of.key(), made_of):
+                return Failure(status="crashed", reason="the answer was refused: it is another engine's")
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
             engine = msgspec.structs.replace(answer, log_tail=tail)
             final = self.folder(made_of)

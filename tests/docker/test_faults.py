@@ -235,7 +235,7 @@ def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
 OTHER_ROUND = (
     "from pathlib import Path; from harness import upgrades; from harness.jobs import BenchJob; "
     "from harness.records import Result; job = upgrades.read(Path('job.json'), BenchJob); "
-    "upgrades.write(Path('out.json'), Result(experiment=job.experiment, round=9, status='skipped', reason=''))"
+    "upgrades.write(Path('out.json'), Result(experiment=job.experiment, round=9, status='skipped', reason='x'))"
 )
 HOSTILE = {
     "another cell's result": OTHER_ROUND,
@@ -276,3 +276,18 @@ def test_an_engine_folder_with_a_million_members(
     outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
     assert outcome.counts.get("ok", 0) == 0
     assert all("more than 1000 members" in one.reason for one in runs.load_one(outcome.folder).results)
+
+
+@pytest.mark.parametrize("verb", ["build", "reference"])
+def test_an_answer_whose_key_is_a_way_out(
+    engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, clean: None
+) -> None:
+    """Engines and references are files named by their keys."""
+    honest, work = launching.source(), f"code/harness/worker/{verb}.py"
+    more = f"\n\nimport msgspec\nhonest = {verb}\ndef {verb}(job):\n"
+    more += "    return msgspec.structs.replace(honest(job), key='../../away')\n"
+    monkeypatch.setattr(launching, "source", lambda: {**honest, work: honest[work] + more.encode()})
+    outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
+    assert outcome.counts == {"crashed": 2}
+    assert reasons(outcome.folder)[0].startswith("the answer was refused: it is another ")
+    assert not list(tmp_path.rglob("away*"))
