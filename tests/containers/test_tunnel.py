@@ -1,5 +1,6 @@
 """The way to an engine over ssh: real connections through a program that stands for ssh, to a server on a socket."""
 
+import errno
 import http.server
 import json
 import os
@@ -198,3 +199,12 @@ def test_the_environments_own_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Daemon("local").endpoint is None
     assert not Daemon("local").far
     assert os.environ.get("DOCKER_HOST") is None
+
+
+def test_trouble_with_a_file_of_this_machine_is_not_laid_to_the_engine() -> None:
+    """Answers are written to disk while they are read: a full one is no reason to restart Docker."""
+    with pytest.raises(OSError, match="No space left on device") as caught, Daemon("lab", "unix:///x").words():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/engines/x")
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(Lost, match="does not answer"), Daemon("lab", "unix:///x").words():
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

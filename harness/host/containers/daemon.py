@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
 
@@ -20,13 +21,8 @@ ANSWER_LIMIT_S = 120
 RETRY_S = 0.5
 BACK_LIMIT_S = 60.0
 """How long an engine that went away is waited for."""
-LOST = (
-    requests.exceptions.ConnectionError,
-    requests.exceptions.ChunkedEncodingError,
-    urllib3.exceptions.HTTPError,
-    OSError,
-)
-"""What a connection that breaks is raised as."""
+LOST = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError, socket.timeout)
+"""What a connection that breaks is raised as. Not any OSError: a file of this machine may be meant."""
 
 
 T = TypeVar("T")
