@@ -67,6 +67,9 @@ class Board(Protocol):
     def complete(self, machine: Machine) -> Machine:
         """The probed machine with what only the outside knows of it."""
 
+    def close(self) -> None:
+        """Ends the connection to it, by who opened the board; what is measured there goes on."""
+
 
 class LocalBoard:
     """This machine, without a container: files are where they are."""
@@ -102,3 +105,6 @@ class LocalBoard:
     def complete(self, machine: Machine) -> Machine:
         told = outside.look(None, self.name)
         return msgspec.structs.replace(machine, l4t=told.l4t, module=told.module, power_mode=told.power_mode)
+
+    def close(self) -> None:
+        pass  # no connection leads to this machine

@@ -1,5 +1,6 @@
 """`clean-volumes`: removes what the harness keeps on boards, after asking."""
 
+import contextlib
 from typing import List
 
 import click
@@ -21,14 +22,14 @@ def command(yes: bool, board: List[str]) -> int:
 
     worst = 0
     for name in board:
-        daemon = daemon_of(name)
-        found = volumes.ours(daemon)
-        text = f"{len(found)} volumes on board {name}: {', '.join(found)}"
-        if not found:
-            click.echo(f"there are no volumes on board {name}")
-        elif removal.agreed(text, yes):
-            volumes.remove(daemon, found)
-            click.echo(f"removed {text}")
-        else:
-            worst = 1
+        with contextlib.closing(daemon_of(name)) as daemon:
+            found = volumes.ours(daemon)
+            text = f"{len(found)} volumes on board {name}: {', '.join(found)}"
+            if not found:
+                click.echo(f"there are no volumes on board {name}")
+            elif removal.agreed(text, yes):
+                volumes.remove(daemon, found)
+                click.echo(f"removed {text}")
+            else:
+                worst = 1
     return worst

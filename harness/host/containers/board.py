@@ -111,6 +111,9 @@ class ContainerBoard:
             machine, container=container, l4t=facts.l4t, module=facts.module, power_mode=facts.power_mode
         )
 
+    def close(self) -> None:
+        self._daemon.close()
+
     def _grace_s(self) -> float:
         """A connection to this machine's own engine breaks only with the engine, or with us."""
         return daemons.BACK_LIMIT_S if self._daemon.far else 0.0
