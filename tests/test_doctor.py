@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, Optional
 
 import pytest
 
-from harness.host import boards, doctor
+from harness.host import boards, doctor, lock
 from harness.host.board import LocalBoard
 from harness.host.cli import main
 from harness.host.containers import glance, outside
@@ -261,3 +261,11 @@ def test_for_programs_and_exit_codes(
     assert "unknown board 'nobody'" in capsys.readouterr().err
     assert main([*words, "--jetpack", "9.9"]) == 2
     assert "there is no pin '9.9'" in capsys.readouterr().err
+
+
+def test_a_run_that_is_going_on_is_left_in_peace(tmp_path: Path) -> None:
+    """The lock's holder owns the holds on boards too: without it a look would take them over."""
+    with lock.measuring(tmp_path):
+        found = inside.findings("local", "none", None, tmp_path)
+    assert [one.state for one in found] == ["note"]
+    assert "is building or measuring here" in found[0].text

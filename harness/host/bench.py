@@ -130,6 +130,8 @@ def _cell(request: Request, part: Part, experiment: Experiment, number: int, gro
     about = {"run": part.run.name, "cell": experiment.slug(), "round": str(number)}
     answer, _ = ask(board, "bench", job, Result, request.plan.worker_limit_s(), about)
     elapsed = round(time.monotonic() - start, 3)
+    if isinstance(answer, Result) and (answer.experiment, answer.round) != (experiment, number):
+        answer = Failure(status="crashed", reason="the answer was refused: it is the result of another cell")
     if isinstance(answer, Failure):
         return Result(
             experiment=experiment,

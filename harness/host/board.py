@@ -49,6 +49,9 @@ class Board(Protocol):
     def ready(self) -> bool:
         """Whether workers can be launched without anything being pulled or built first."""
 
+    def busy(self) -> bool:
+        """Whether a cell is measured there now, be it one whose connection was lost."""
+
     def held(self, take: Take) -> ContextManager[None]:
         """Nobody else measures on the board meanwhile; what a lost connection left there is taken first."""
 
@@ -64,6 +67,9 @@ class Board(Protocol):
     def complete(self, machine: Machine) -> Machine:
         """The probed machine with what only the outside knows of it."""
 
+    def close(self) -> None:
+        """Ends the connection to it, by who opened the board; what is measured there goes on."""
+
 
 class LocalBoard:
     """This machine, without a container: files are where they are."""
@@ -76,6 +82,9 @@ class LocalBoard:
 
     def ready(self) -> bool:
         return True
+
+    def busy(self) -> bool:
+        return False  # whoever measures here holds the lock on the results folder
 
     @contextlib.contextmanager
     def held(self, take: Take) -> Iterator[None]:
@@ -96,3 +105,6 @@ class LocalBoard:
     def complete(self, machine: Machine) -> Machine:
         told = outside.look(None, self.name)
         return msgspec.structs.replace(machine, l4t=told.l4t, module=told.module, power_mode=told.power_mode)
+
+    def close(self) -> None:
+        pass  # no connection leads to this machine

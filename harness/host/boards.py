@@ -3,10 +3,11 @@
 `boards.toml` is the user's own and ignored by git. It holds no secret: ssh's agent keeps the keys.
 """
 
+import contextlib
 import re
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence
 
 import msgspec
 
@@ -75,19 +76,27 @@ def _entry(path: Path, name: str, raw: object) -> Entry:
     return entry
 
 
+@contextlib.contextmanager
 def opened(
     names: Sequence[str], jetpack: Optional[str], results: Path, progress: Progress, path: Path = FILE
-) -> List[Board]:
-    """The boards by their names; PlanError for an unknown one, LaunchError for one that cannot be reached."""
+) -> Iterator[List[Board]]:
+    """The boards by their names, closed at the end.
+
+    Raises PlanError for an unknown one, LaunchError for one that cannot be reached.
+    """
     known = known_boards(path)
     for name in names:
         _check(name, known)
     if len(set(names)) != len(names) or not names:
         raise PlanError("BOARD: name each board once, at least one")
     several = len(names) > 1
-    return [
-        _open(name, known[name], jetpack, results, progress.of_board(name) if several else progress) for name in names
-    ]
+    with contextlib.ExitStack() as stack:
+        found = []
+        for name in names:
+            told = progress.of_board(name) if several else progress
+            found.append(_open(name, known[name], jetpack, results, told))
+            stack.callback(found[-1].close)
+        yield found
 
 
 def known_boards(path: Path = FILE) -> Dict[str, Entry]:
@@ -153,7 +162,11 @@ def open_in_containers(
             "ID), or mend the file"
         )
     limit = entry.memory_mb * 1_000_000 if entry.memory_mb else None
-    return ContainerBoard(name, daemon, jetpack, pin, facts, progress, limit, owner)
+    try:
+        return ContainerBoard(name, daemon, jetpack, pin, facts, progress, limit, owner)
+    except BaseException:
+        daemon.close()
+        raise
 
 
 def _daemon(name: str, entry: Entry) -> "Daemon":

@@ -49,7 +49,8 @@ class EngineStore:
         except (FileNotFoundError, RecordError):
             return None
         there = {path.name: path.stat().st_size for path in folder.iterdir() if path.name in engine.files}
-        return engine if engine.ingredients == made_of and there == engine.files else None
+        wanted = (engine.key, engine.ingredients) == (made_of.key(), made_of)
+        return engine if wanted and there == engine.files else None
 
     def build(self, board: Board, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
         """Builds on the board in a fresh process; the folder appears whole or not at all."""
@@ -64,6 +65,8 @@ class EngineStore:
                 if board.container is UNSET and blames_storage(answer.reason):
                     raise StorageError(f"{answer.reason}; make room for engines and in {tempfile.gettempdir()}")
                 return answer
+            if (answer.key, answer.ingredients) != (made_of.key(), made_of):
+                return Failure(status="crashed", reason="the answer was refused: it is another engine's")
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
             engine = msgspec.structs.replace(answer, log_tail=tail)
             final = self.folder(made_of)

@@ -9,6 +9,10 @@ from typing import Iterator
 from harness.errors import PlanError
 
 
+class Busy(PlanError):
+    """Someone builds or measures with this results folder."""
+
+
 @contextlib.contextmanager
 def measuring(results: Path) -> Iterator[None]:
     """Held while something is built or measured; the kernel lets go of it when its holder dies, however it dies."""
@@ -18,7 +22,7 @@ def measuring(results: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise PlanError(
+            raise Busy(
                 f"{results}: process {file.read().strip() or '?'} is building or measuring here; "
                 "wait for it or stop it, since two at a time would disturb each other"
             ) from None

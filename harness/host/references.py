@@ -43,6 +43,8 @@ class ReferenceStore:
                 arrays=launcher.place(ARRAYS),
             )
             answer, _ = ask_with(launcher, "reference", job, Reference, LIMIT_S)
+            if isinstance(answer, Reference) and answer.key != key:
+                return Failure(status="crashed", reason="the answer was refused: it is another reference's")
             if isinstance(answer, Reference):
                 part = self._root / f".{key}.part"
                 if part.exists():  # of a run that was ended meanwhile

@@ -124,15 +124,16 @@ def keep_crashed(path: Path) -> None:
 def take(results: Path, name: str, result: Result) -> bool:
     """Keeps a result that was left on a board, where its run is here, planned that cell and has none for it yet."""
     folder = results / name
-    if Path(name).name != name or not (folder / "run.json").exists():
+    if Path(name).name != name or name == ".." or not (folder / "run.json").exists():
         return False
     run = upgrades.read(folder / "run.json", Run)
-    planned = {(one.slug(), number) for on in run.on for one, number in cells(run, on)}
+    # The whole experiment is compared: a slug's few digits can be forged, and its board is a part of the path.
+    planned = any((result.experiment, result.round) in cells(run, on) for on in run.on)
     path = result_path(folder, result.experiment, result.round)
-    wanted = (result.experiment.slug(), result.round) in planned and not path.exists()
-    if wanted:
-        upgrades.write(path, result)
-    return wanted
+    if not planned or path.exists():
+        return False
+    upgrades.write(path, result)
+    return True
 
 
 def cells(run: Run, on: OnBoard) -> List[Cell]:

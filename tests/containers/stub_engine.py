@@ -24,6 +24,7 @@ class StubEngine:
             protocol_version = "HTTP/1.1"
 
             def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 where = unquote(self.path).partition("?")[0]
                 if where.startswith("/v1."):
                     where = "/" + where.split("/", 2)[2]

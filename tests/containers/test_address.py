@@ -5,7 +5,7 @@ import pytest
 from harness.errors import PlanError
 from harness.host.containers import address
 
-HEAD = ["ssh", "-T", "-o", "BatchMode=yes"]
+HEAD = ["ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
 
 
 @pytest.mark.parametrize(

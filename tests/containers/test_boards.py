@@ -1,5 +1,8 @@
 """boards.toml: what each wrong line is told, and that nothing written there is ever run."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from harness.host.board import LocalBoard
 from harness.host.boards import Entry
 from harness.host.progress import Progress
 from tests.containers.conftest import Ssh
+from tests.containers.stub_engine import Answer, Engines
 
 QUIET = Progress(quiet=True)
 
@@ -91,7 +95,8 @@ def test_what_is_no_text(tmp_path: Path) -> None:
 
 
 def opened(tmp_path: Path, *names: str, jetpack: "str | None" = None) -> "list[object]":
-    return list(boards.opened(names, jetpack, tmp_path / "results", QUIET, tmp_path / "boards.toml"))
+    with boards.opened(names, jetpack, tmp_path / "results", QUIET, tmp_path / "boards.toml") as found:
+        return list(found)
 
 
 def test_names_that_are_asked_for(tmp_path: Path) -> None:
@@ -112,7 +117,7 @@ def test_an_engine_without_tls_is_refused_before_anything_is_sent(
 ) -> None:
     monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
     written(tmp_path, '[lab]\ndocker = "tcp://127.0.0.1:2375"\njetpack = "cpu"\n')
-    with pytest.raises(PlanError, match="has no TLS, so anyone could take the board over"):
+    with pytest.raises(PlanError, match="has no TLS that checks who answers, so anyone could take the board over"):
         opened(tmp_path, "lab")
 
 
@@ -127,3 +132,33 @@ def test_no_value_is_ever_run(tmp_path: Path, field: str, ssh: Ssh) -> None:
         opened(tmp_path, "lab", jetpack=None if field == "jetpack" else "no-such-pin")
     assert not (tmp_path / "ran").exists()
     assert all(evil not in word for call in calls() for word in call)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["clean-volumes"], "there are no volumes on board local"),
+        (["bench", "--dry-run", "--jetpack", "cpu", "--model", "yolov5n@32"], "image"),
+        (["doctor", "--jetpack", "cpu"], "is not on this engine yet"),
+        (["shell", "--jetpack", "cpu"], "Docker refused"),
+        (["pull", "--jetpack", "cpu"], "Docker refused"),
+    ],
+)
+def test_every_verb_closes_its_connections(stub: Engines, tmp_path: Path, words: "list[str]", said: str) -> None:
+    answers: "dict[str, Answer]" = {
+        "GET /info": (200, {"ServerVersion": "20.10.24", "MemTotal": 8 << 30}),
+        "GET /volumes": (200, {"Volumes": []}),
+        "POST /images/create": (500, {"message": "no"}),
+    }
+    folders = [] if words[0] == "clean-volumes" else ["--results", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-m", "harness", *words, *folders],
+        env={**os.environ, "DOCKER_HOST": stub(answers).address},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert said in done.stdout
+    assert "unclosed" not in done.stdout

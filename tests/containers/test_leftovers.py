@@ -5,12 +5,15 @@ import tarfile
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+import msgspec
 import pytest
 
 from harness import upgrades
+from harness.host import runs
 from harness.host.containers import labels, leftovers
 from harness.host.containers.daemon import Daemon
 from harness.records import Result
+from tests import example_run
 from tests.containers.stub_engine import Answer, Engines
 from tests.example_run import experiment, result
 
@@ -102,3 +105,25 @@ def test_what_went_by_itself_meanwhile_is_no_error(stub: Engines) -> None:
 def test_a_clean_board(stub: Engines, tmp_path: Path) -> None:
     done, taken, removed = cleared(stub, [], {"GET /volumes": (200, {"Volumes": None})})
     assert (done, taken, removed) == ([], [], [])
+
+
+def test_a_result_is_kept_only_where_its_very_cell_is_planned_and_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = experiment("onnxruntime")
+    folder = example_run.write(tmp_path / "results" / "r", [result(one, 1)], [one], rounds=3)
+
+    def take(run: str, what: Result) -> bool:
+        return runs.take(tmp_path / "results", run, what)
+
+    assert not take("r", result(one, 1)), "it is there"
+    assert not take("r", result(one, 4)), "a round too many"
+    for name in ("none", "../r", "..", "."):
+        assert not take(name, result(one, 2))
+    away = msgspec.structs.replace(one, system=msgspec.structs.replace(one.system, board="../../away"))
+    monkeypatch.setattr(type(one), "slug", lambda _: "forged")  # six digits can be made to agree
+    assert not take("r", result(away, 2))
+    assert not list(tmp_path.parent.glob("away*")) + list(tmp_path.glob("away*"))
+    monkeypatch.undo()
+    assert take("r", result(one, 2))
+    assert runs.result_path(folder, one, 2).exists()

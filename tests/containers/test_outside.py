@@ -69,7 +69,9 @@ def test_over_ssh_the_same_files_are_read(ssh: Ssh, tmp_path: Path) -> None:
     calls = ssh(f"os.execv('/bin/sh', ['sh', '-c', {script}])")
     found = outside.look("ssh://me@lab:2222", "lab")
     assert found == outside.Outside("35.4.1", "NVIDIA Jetson AGX Xavier", [44, 109])
-    assert [call[:-1] for call in calls()] == [["-T", "-o", "BatchMode=yes", "-p", "2222", "-l", "me", "--", "lab"]]
+    assert [call[:-1] for call in calls()] == [
+        ["-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-p", "2222", "-l", "me", "--", "lab"]
+    ]
     assert calls()[0][-1].startswith("R=''; PATH=")
     for path in (tmp_path / "board").rglob("*"):
         if path.is_file():

@@ -1,5 +1,6 @@
 """The way to an engine over ssh: real connections through a program that stands for ssh, to a server on a socket."""
 
+import errno
 import http.server
 import json
 import os
@@ -134,8 +135,19 @@ def test_no_ssh_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_engine_over_the_network_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
-    with pytest.raises(PlanError, match="board lab: tcp://lab:2375 has no TLS, so anyone could take the board over"):
+    with pytest.raises(
+        PlanError,
+        match="board lab: tcp://lab:2375 has no TLS that checks who answers, so anyone could take the board over",
+    ):
         Daemon("lab", "tcp://lab:2375")
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "TCP://127.0.0.1:9", "http://127.0.0.1:9", "127.0.0.1:9"])
+def test_the_environments_engine_is_refused_without_tls_too(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(PlanError, match=f"board local: {address} has no TLS that checks who answers"):
+        _ = Daemon("local").client
 
 
 def test_certificates_of_the_environment_are_used_where_they_are_asked_for(
@@ -154,11 +166,16 @@ def test_a_context_is_asked_where_it_leads(tmp_path: Path, monkeypatch: pytest.M
 
     from docker.context import config, context
 
-    for name, host in (("lab", "ssh://me@lab"), ("bare", "tcp://lab:2375")):
+    for name, host in (("lab", "ssh://me@lab"), ("bare", "tcp://lab:2375"), ("blind", "tcp://lab:2376")):
         folder = tmp_path / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
         folder.mkdir(parents=True)
-        meta = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}}
+        meta = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": name == "blind"}}}
         (folder / "meta.json").write_text(json.dumps(meta))
+        if name == "blind":
+            certificates = tmp_path / "contexts" / "tls" / folder.name / "docker"
+            certificates.mkdir(parents=True)
+            for file in ("ca.pem", "cert.pem", "key.pem"):
+                (certificates / file).touch()
     for module in (config, context):
         if hasattr(module, "get_context_dir"):
             monkeypatch.setattr(module, "get_context_dir", lambda: str(tmp_path / "contexts"))
@@ -168,6 +185,8 @@ def test_a_context_is_asked_where_it_leads(tmp_path: Path, monkeypatch: pytest.M
     assert daemon.far
     with pytest.raises(PlanError, match="tcp://lab:2375 has no TLS"):
         _ = Daemon("lab", context="bare").client
+    with pytest.raises(PlanError, match="tcp://lab:2376 has no TLS that checks who answers"):
+        _ = Daemon("lab", context="blind").client
     with pytest.raises(PlanError, match="board lab: there is no Docker context 'none'; see `docker context ls`"):
         _ = Daemon("lab", context="none").endpoint
 
@@ -180,3 +199,12 @@ def test_the_environments_own_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Daemon("local").endpoint is None
     assert not Daemon("local").far
     assert os.environ.get("DOCKER_HOST") is None
+
+
+def test_trouble_with_a_file_of_this_machine_is_not_laid_to_the_engine() -> None:
+    """Answers are written to disk while they are read: a full one is no reason to restart Docker."""
+    with pytest.raises(OSError, match="No space left on device") as caught, Daemon("lab", "unix:///x").words():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/engines/x")
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(Lost, match="does not answer"), Daemon("lab", "unix:///x").words():
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

@@ -1,5 +1,6 @@
 """One real engine for all tests here, with the image of the pin `cpu` from docker/; skipped where none can run."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -47,7 +48,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     found = Engine(root).start()
     try:
         import_base(found, tmp_path_factory.mktemp("base"))
-        image.ensure(Daemon("test", found.address), "cpu", pins.load().get("cpu"), QUIET)
+        with contextlib.closing(Daemon("test", found.address)) as daemon:
+            image.ensure(daemon, "cpu", pins.load().get("cpu"), QUIET)
         yield found
     finally:
         found.end()
@@ -91,7 +93,11 @@ def measure(engine: Engine, models_dir: Path, tmp_path: Path) -> Measure:
             results=tmp_path / "results",
             **more,
         )
-        return bench(asked, boards or [board(engine.address)], QUIET)
+        with contextlib.ExitStack() as stack:
+            asked_of = boards or [board(engine.address)]
+            for one in asked_of:
+                stack.callback(one.close)
+            return bench(asked, asked_of, QUIET)
 
     return run
 

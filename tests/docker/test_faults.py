@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from harness.errors import LaunchError
-from harness.host import runs
+from harness.host import doctor, runs
 from harness.host.containers import daemon, image, labels, pins
 from harness.host.containers import launcher as launching
 from harness.host.containers.daemon import Daemon, Lost
@@ -171,6 +171,23 @@ def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_pat
     assert "another run builds or measures there" in errors[0]
 
 
+def test_the_doctor_during_a_run_disturbs_nothing(
+    engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: None
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    said: List[str] = []
+
+    def look(_: str) -> None:
+        for results in (tmp_path / "results", tmp_path / "elsewhere"):  # the run's own folder, and another's
+            said.extend(one.text for one in doctor.examine("local", "cpu", results).findings if one.name == "inside")
+
+    thread = when_a_cell_runs(engine, "bench", look)
+    assert measure(LONGER).counts == {"ok": 4}
+    thread.join()
+    assert "is building or measuring here" in said[0]
+    assert said[1] == "not looked at: a cell is measured on board local now"
+
+
 def test_kill_9_of_the_host_frees_the_board_and_the_next_run_cleans_up(
     engine: Engine, models_dir: Path, tmp_path: Path, measure: Measure, clean: None
 ) -> None:
@@ -215,7 +232,13 @@ def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
         image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
 
 
+OTHER_ROUND = (
+    "from pathlib import Path; from harness import upgrades; from harness.jobs import BenchJob; "
+    "from harness.records import Result; job = upgrades.read(Path('job.json'), BenchJob); "
+    "upgrades.write(Path('out.json'), Result(experiment=job.experiment, round=9, status='skipped', reason='x'))"
+)
 HOSTILE = {
+    "another cell's result": OTHER_ROUND,
     "a link": "os.symlink('/etc/passwd', 'out.json')",
     "a pipe": "os.mkfifo('out.json')",
     "a folder": "os.mkdir('out.json')",
@@ -239,6 +262,7 @@ def test_a_container_that_leaves_what_no_worker_writes(
     assert time.monotonic() - start < 60, "nothing of it was read to its end"
     said = reasons(outcome.folder)[0]
     assert "refused" in said or "is not JSON" in said or "schema" in said or "content hash" in said
+    assert runs.load_one(outcome.folder).broken == []
 
 
 def test_an_engine_folder_with_a_million_members(
@@ -252,3 +276,18 @@ def test_an_engine_folder_with_a_million_members(
     outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
     assert outcome.counts.get("ok", 0) == 0
     assert all("more than 1000 members" in one.reason for one in runs.load_one(outcome.folder).results)
+
+
+@pytest.mark.parametrize("verb", ["build", "reference"])
+def test_an_answer_whose_key_is_a_way_out(
+    engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, clean: None
+) -> None:
+    """Engines and references are files named by their keys."""
+    honest, work = launching.source(), f"code/harness/worker/{verb}.py"
+    more = f"\n\nimport msgspec\nhonest = {verb}\ndef {verb}(job):\n"
+    more += "    return msgspec.structs.replace(honest(job), key='../../away')\n"
+    monkeypatch.setattr(launching, "source", lambda: {**honest, work: honest[work] + more.encode()})
+    outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
+    assert outcome.counts == {"crashed": 2}
+    assert reasons(outcome.folder)[0].startswith("the answer was refused: it is another ")
+    assert not list(tmp_path.rglob("away*"))

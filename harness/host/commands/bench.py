@@ -25,11 +25,11 @@ def command(**given: Any) -> int:
     python -m harness bench --plan demo --dry-run
     """
     request, progress = requested(given, "default"), Progress(given["quiet"], given["verbose"])
-    boards = opened(request.boards, request.jetpack, request.results, progress)
-    if given["dry_run"]:
-        click.echo(dry_run.text(request, boards))
-        return 0
-    outcome = measure(request, boards, progress)
+    with opened(request.boards, request.jetpack, request.results, progress) as boards:
+        if given["dry_run"]:
+            click.echo(dry_run.text(request, boards))
+            return 0
+        outcome = measure(request, boards, progress)
     click.echo(f"run: {outcome.folder}  ({ended(outcome)})")
     click.echo("next: make report")
     return code(outcome)

@@ -24,8 +24,8 @@ def command(**given: Any) -> int:
     request = requested(given, "default")
     progress = Progress(given["quiet"], verbose=True)
     worst = 0
-    with lock.measuring(request.results):
-        for board in opened(request.boards, request.jetpack, request.results, progress):
+    with lock.measuring(request.results), opened(request.boards, request.jetpack, request.results, progress) as boards:
+        for board in boards:
             worst = max(worst, _build(request, board, progress))
     return worst
 

@@ -22,11 +22,11 @@ def command(**given: Any) -> int:
     python -m harness demo
     """
     request, progress = requested(given, "demo"), Progress(given["quiet"], given["verbose"])
-    boards = opened(request.boards, request.jetpack, request.results, progress)
-    if given["dry_run"]:
-        click.echo(dry_run.text(request, boards))
-        return 0
-    outcome = measure(request, boards, progress)
+    with opened(request.boards, request.jetpack, request.results, progress) as boards:
+        if given["dry_run"]:
+            click.echo(dry_run.text(request, boards))
+            return 0
+        outcome = measure(request, boards, progress)
     report = write(outcome.folder)
     click.echo(f"report: {report.path}")
     click.echo(report.headline)

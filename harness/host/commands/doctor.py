@@ -14,7 +14,8 @@ from harness.host import options
 def command(**given: Any) -> int:
     """Looks at interpreter, Docker, GPU access, memory, clocks and runtimes; each with what to do about it.
 
-    Ends with 1 where something will not work. Nothing is pulled, built or changed.
+    Ends with 1 where something will not work. Nothing is pulled or built, and nothing that is measured is disturbed;
+    what a crash left on a board is cleared, as whenever one is used.
 
     \b
     python -m harness doctor

@@ -29,9 +29,10 @@ def command(**given: Any) -> int:
             nonlocal taken
             taken += runs.take(given["results"], run, result)
 
-        for board in opened(given["board"], given["jetpack"], given["results"], progress):
-            if isinstance(board, ContainerBoard):
-                with board.held(take, patient=True):
-                    pass
+        with opened(given["board"], given["jetpack"], given["results"], progress) as boards:
+            for board in boards:
+                if isinstance(board, ContainerBoard):
+                    with board.held(take, patient=True):
+                        pass
     click.echo(f"results fetched: {taken}")
     return 0

@@ -26,8 +26,10 @@ def command(**given: Any) -> int:
     names: List[str] = given["board"]
     if len(names) != 1:
         raise PlanError("BOARD: a shell is opened on one board at a time")
-    board = opened(names, given["jetpack"], given["results"], Progress())[0]
-    if not isinstance(board, ContainerBoard):
-        raise PlanError("JETPACK: workers run without a container here; name a pin, like JETPACK=cpu")
-    with lock.measuring(given["results"]), board.held(lambda run, result: runs.take(given["results"], run, result)):
-        return board.shell()
+    results = given["results"]
+    with opened(names, given["jetpack"], results, Progress()) as boards:
+        board = boards[0]
+        if not isinstance(board, ContainerBoard):
+            raise PlanError("JETPACK: workers run without a container here; name a pin, like JETPACK=cpu")
+        with lock.measuring(results), board.held(lambda run, result: runs.take(results, run, result)):
+            return board.shell()

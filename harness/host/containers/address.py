@@ -30,10 +30,11 @@ class Ssh(NamedTuple):
     port: Optional[str]
 
     def command(self, remote: str, *options: str) -> List[str]:
-        """The system's own ssh: its agent, its known hosts, its configuration; it asks nothing."""
+        """The system's own ssh: its agent, its known hosts, its configuration; it asks nothing and takes no new key."""
         port = ["-p", self.port] if self.port else []
         user = ["-l", self.user] if self.user else []
-        return ["ssh", "-T", "-o", "BatchMode=yes", *options, *port, *user, "--", self.host, remote]
+        checked = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+        return ["ssh", "-T", *checked, *options, *port, *user, "--", self.host, remote]
 
 
 def ssh(address: Optional[str], where: str) -> Optional[Ssh]:

@@ -51,6 +51,10 @@ class ContainerBoard:
     def ready(self) -> bool:
         return images.present(self._daemon, self.jetpack, self._pin)
 
+    def busy(self) -> bool:
+        with self._daemon.words():
+            return bool(self._daemon.client.api.containers(filters=labels.ours("cell")))
+
     @contextlib.contextmanager
     def held(self, take: Take, patient: bool = False) -> Iterator[None]:
         """`patient` waits for a cell that still measures there for a run whose connection was lost."""
@@ -107,6 +111,9 @@ class ContainerBoard:
         return msgspec.structs.replace(
             machine, container=container, l4t=facts.l4t, module=facts.module, power_mode=facts.power_mode
         )
+
+    def close(self) -> None:
+        self._daemon.close()
 
     def _grace_s(self) -> float:
         """A connection to this machine's own engine breaks only with the engine, or with us."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
 
@@ -20,13 +21,8 @@ ANSWER_LIMIT_S = 120
 RETRY_S = 0.5
 BACK_LIMIT_S = 60.0
 """How long an engine that went away is waited for."""
-LOST = (
-    requests.exceptions.ConnectionError,
-    requests.exceptions.ChunkedEncodingError,
-    urllib3.exceptions.HTTPError,
-    OSError,
-)
-"""What a connection that breaks is raised as."""
+LOST = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError, socket.timeout)
+"""What a connection that breaks is raised as. Not any OSError: a file of this machine may be meant."""
 
 
 T = TypeVar("T")
@@ -157,8 +153,10 @@ class Daemon:
             return docker.DockerClient(base_url=f"unix://{self._tunnel.path}", timeout=ANSWER_LIMIT_S)
         if self.context is not None:
             found = self._context()
-            self._refuse_without_tls(found.Host, bool(found.TLSConfig))
+            self._refuse_without_tls(found.Host, bool(found.TLSConfig) and bool(found.TLSConfig.verify))
             return docker.DockerClient(base_url=found.Host, tls=found.TLSConfig or False, timeout=ANSWER_LIMIT_S)
+        if self.endpoint is not None:
+            self._refuse_without_tls(self.endpoint, _has_tls())
         if self.address is not None and not self.address.startswith("tcp://"):
             return docker.DockerClient(base_url=self.address, timeout=ANSWER_LIMIT_S)
         # The environment's certificates go with an address over TCP too.
@@ -172,10 +170,10 @@ class Daemon:
         return found
 
     def _refuse_without_tls(self, address: str, tls: bool) -> None:
-        if address.startswith(("tcp://", "http://")) and not tls:
+        if not addresses.is_here(address) and not address.startswith("ssh://") and not tls:
             raise PlanError(
-                f"board {self.board}: {address} has no TLS, so anyone could take the board over; use ssh:// or a "
-                "Docker context with certificates"
+                f"board {self.board}: {address} has no TLS that checks who answers, so anyone could take the "
+                "board over; use ssh:// or a Docker context with certificates"
             )
 
 

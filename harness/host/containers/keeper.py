@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import Any, Callable, Mapping, Optional, TypeVar
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import Mount
 
 from harness.errors import LaunchError
@@ -37,19 +37,24 @@ class Keeper:
         self._line: Any = None
 
     def __enter__(self) -> "Keeper":
-        with self._daemon.words():
-            self._take()
+        try:
+            with self._daemon.words():
+                self._take()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Removes the container; what cannot be reached any more ends by itself."""
+        # First, while its input is open: one that ends by itself is removed later, by Docker, and would linger.
+        if self._id is not None:
+            with contextlib.suppress(Exception):
+                self._daemon.client.api.remove_container(self._id, force=True)
         if self._line is not None:
             for end in (getattr(self._line, "_response", None), self._line):  # the SDK ties the one to the other
                 with contextlib.suppress(Exception):
                     end.close()  # type: ignore[union-attr]
-        if self._id is not None:
-            with contextlib.suppress(Exception):
-                self._daemon.client.api.remove_container(self._id, force=True)
         self._line = self._id = None
 
     def has(self, path: str) -> bool:
@@ -82,10 +87,13 @@ class Keeper:
     def _take(self) -> None:
         api = self._daemon.client.api
         for volume in (labels.ENGINES, labels.MODELS):
-            api.create_volume(volume, labels=labels.labels("store"))
+            api.create_volume(volume, labels=labels.labels("store"))  # what is there already stays as it is
+            # (An engine that was started anew answers to that without the labels of a volume that it had.)
+            self._refuse_without_label(api.inspect_volume(volume)["Labels"], "volume", volume)
         mounts = [Mount("/engines", labels.ENGINES), Mount("/models", labels.MODELS)]
         host = api.create_host_config(auto_remove=True, **privilege.least(mounts, privilege.Limits(processes=8)))
         for _ in range(TAKEN_TRIES):
+            self._id = None
             try:
                 made = api.create_container(
                     self._image,
@@ -96,9 +104,16 @@ class Keeper:
                     user=str(privilege.USER),
                     host_config=host,
                 )
+                self._id = made["Id"]
+                self._line = api.attach_socket(self._id, params={"stdin": 1, "stream": 1})
+                api.start(self._id)
                 break
+            except ImageNotFound:
+                raise
+            except NotFound:  # another run took ours, which was not started yet, for one that is over
+                continue
             except APIError as error:
-                if error.status_code != 409:
+                if self._id is not None or error.status_code != 409:
                     raise
                 self._clear_what_holds_nothing()
                 time.sleep(TRY_AGAIN_S)
@@ -107,14 +122,20 @@ class Keeper:
                 f"board {self._daemon.board}: another run builds or measures there; wait for it or stop it, since "
                 "two at a time would disturb each other"
             )
-        self._id = made["Id"]
-        self._line = api.attach_socket(self._id, params={"stdin": 1, "stream": 1})
-        api.start(self._id)
 
     def _clear_what_holds_nothing(self) -> None:
         """A hold that does not run any more, since its engine was stopped; or ours, whose connection broke."""
         api = self._daemon.client.api
         with contextlib.suppress(APIError):  # it may be going by itself at this moment
             found = api.inspect_container(labels.MEASURING)
-            if not found["State"]["Running"] or found["Config"]["Labels"].get(labels.OWNER) == self._owner:
-                api.remove_container(labels.MEASURING, force=True)
+            marks = found["Config"]["Labels"] or {}
+            self._refuse_without_label(marks, "container", labels.MEASURING)
+            if not found["State"]["Running"] or marks.get(labels.OWNER) == self._owner:
+                api.remove_container(found["Id"], force=True)
+
+    def _refuse_without_label(self, marks: Optional[Mapping[str, str]], what: str, name: str) -> None:
+        if labels.PROJECT not in (marks or {}):
+            raise LaunchError(
+                f"board {self._daemon.board}: the {what} {name} there does not carry the label {labels.PROJECT}: it is "
+                f"somebody else's and is not touched; its owner must remove it (docker {what} rm {name})"
+            )

@@ -1,12 +1,14 @@
 """What boards offer and lack: collects the findings of every room; each file here knows one place to look at."""
 
+import contextlib
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 from harness.errors import LaunchError
 from harness.host import boards
 from harness.host.board import LOCAL
 from harness.host.containers import outside, pins
+from harness.host.containers.daemon import Daemon
 from harness.host.doctor import engine, here, inside, jetson, system
 from harness.host.doctor.finding import PROBLEM, Examination, Finding
 
@@ -15,12 +17,19 @@ def examine(name: str, jetpack: Optional[str], results: Path) -> Examination:
     """Looks at one board; what cannot be looked at becomes a finding. Raises PlanError for a board nobody knows."""
     findings = here.findings(results) if name == LOCAL else here.of_the_desk()
     daemon = boards.daemon_of(name)
+    with contextlib.closing(daemon):
+        findings += _of_board(name, daemon, jetpack, results)
+    return Examination(board=name, findings=findings)
+
+
+def _of_board(name: str, daemon: Daemon, jetpack: Optional[str], results: Path) -> List[Finding]:
     entry = boards.known_boards()[name]
     wanted = jetpack or entry.jetpack
     try:
         seen = outside.glimpse(daemon.endpoint, name, system.WANTED)
     except LaunchError as error:
-        return Examination(board=name, findings=[*findings, Finding.problem("ssh", str(error))])
+        return [Finding.problem("ssh", str(error))]
+    findings = []
     l4t: Optional[str] = None
     if seen is None:
         findings.append(
@@ -39,8 +48,7 @@ def examine(name: str, jetpack: Optional[str], results: Path) -> Examination:
     findings += said
     if info is not None or pin is None:
         findings += inside.findings(name, jetpack, pin, results)
-    daemon.close()
-    return Examination(board=name, findings=findings)
+    return findings
 
 
 def _pin(wanted: Optional[str], l4t: Optional[str]) -> Optional[pins.Pin]:

@@ -5,7 +5,7 @@ from typing import List, Optional
 
 from harness import backends
 from harness.errors import HarnessError
-from harness.host import boards, runs
+from harness.host import boards, lock, runs
 from harness.host.board import Board
 from harness.host.containers.pins import Pin
 from harness.host.doctor.finding import Finding
@@ -31,18 +31,25 @@ CURES = (
 
 
 def findings(name: str, jetpack: Optional[str], pin: Optional[Pin], results: Path) -> List[Finding]:
+    """A run that is going on is left in peace: what it measures would be disturbed, and its hold on a board lost."""
     try:
-        board = boards.opened([name], jetpack, results, Progress(quiet=True))[0]
-        if pin is not None and not board.ready():
-            return [
-                Finding.note(
-                    "image", "the pin's is not on this engine yet, so nothing inside was looked at", "make shell"
-                )
-            ]
-        with board.held(lambda run, result: runs.take(results, run, result)):
-            return ask_inside(board, pin)
+        with lock.measuring(results), boards.opened([name], jetpack, results, Progress(quiet=True)) as found:
+            return _unless_busy(found[0], pin, results)
+    except lock.Busy as error:
+        return [Finding.note("inside", f"not looked at: {error}")]
     except HarnessError as error:
         return [Finding.problem("inside", str(error))]
+
+
+def _unless_busy(board: Board, pin: Optional[Pin], results: Path) -> List[Finding]:
+    if pin is not None and not board.ready():
+        text = "the pin's is not on this engine yet, so nothing inside was looked at"
+        return [Finding.note("image", text, "make shell")]
+    if board.busy():
+        text = f"not looked at: a cell is measured on board {board.name} now"
+        return [Finding.note("inside", text, "wait; make pull fetches what a lost connection left")]
+    with board.held(lambda run, result: runs.take(results, run, result)):
+        return ask_inside(board, pin)
 
 
 def ask_inside(board: Board, pin: Optional[Pin]) -> List[Finding]:

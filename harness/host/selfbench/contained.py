@@ -1,5 +1,6 @@
 """What a container costs: time added to a cell, bytes copied for one, and whether inference in it takes longer."""
 
+import contextlib
 import random
 import time
 from typing import Dict, List, Tuple
@@ -28,7 +29,7 @@ MODEL = "yolov5n@96"
 def contained(place: Place) -> List[Figure]:
     """Raises LaunchError where no Docker engine answers."""
     board = open_in_containers(LOCAL, Entry(), PIN, place.progress)
-    with board.held(lambda run, result: None):
+    with contextlib.closing(board), board.held(lambda run, result: None):
         return [*_null_cells(place, board), _same_engine(place, board)]
 
 
