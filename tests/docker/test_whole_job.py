@@ -1,5 +1,6 @@
 """The whole job in containers of a real engine, from the command line as a user types it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -132,8 +133,9 @@ def _image(engine: Engine) -> str:
 
 def test_a_board_that_is_let_go_has_no_connection_open(engine: Engine, clean: None) -> None:
     before = _sockets()
-    board = open_in_containers("local", Entry(docker=engine.address), "cpu", Progress(quiet=True))
-    with board.held(lambda run, result: None):
+    with contextlib.closing(
+        open_in_containers("local", Entry(docker=engine.address), "cpu", Progress(quiet=True))
+    ) as board, board.held(lambda run, result: None):
         assert _sockets() > before
     assert _sockets() == before
 

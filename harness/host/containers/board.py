@@ -58,13 +58,12 @@ class ContainerBoard:
     @contextlib.contextmanager
     def held(self, take: Take, patient: bool = False) -> Iterator[None]:
         """`patient` waits for a cell that still measures there for a run whose connection was lost."""
-        with contextlib.closing(self._daemon):  # it connects anew at the next use
-            self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
-            with Keeper(self._daemon, self._image.id, self._grace_s(), self._owner) as self._keeper:
-                for line in leftovers.clear(self._daemon, take, patient):
-                    self._progress.line(f"board {self.name}: {line}")
-                yield
-            self._keeper = None
+        self._image = images.ensure(self._daemon, self.jetpack, self._pin, self._progress)
+        with Keeper(self._daemon, self._image.id, self._grace_s(), self._owner) as self._keeper:
+            for line in leftovers.clear(self._daemon, take, patient):
+                self._progress.line(f"board {self.name}: {line}")
+            yield
+        self._keeper = None
 
     def launch(self, about: Optional[Dict[str, str]] = None) -> ContainerLauncher:
         assert self._image is not None, "a board is held before anything is launched on it"
