@@ -2,8 +2,8 @@
 
 from typing import List, Sequence
 
+from harness.host import lock, runs, schedule
 from harness.host import plan as plans
-from harness.host import schedule
 from harness.host.board import Board
 from harness.host.estimates import Estimates
 from harness.host.models import prepare
@@ -16,7 +16,20 @@ def text(request: Request, boards: Sequence[Board]) -> str:
     """Raises what the bench would, where a model is not known."""
     for reference in plans.models(request.plan).values():
         prepare.find(request.models_dir, reference)
-    return "\n".join(line for board in boards for line in _lines(request, board))
+    with lock.measuring(request.results):
+        return "\n".join(line for board in boards for line in _of(request, board))
+
+
+def _of(request: Request, board: Board) -> List[str]:
+    """Nothing is pulled or built for it, and no cell is ended that a lost connection left measuring."""
+    if not board.ready():
+        why = "its image is not there yet, so no runtime can be asked; make build-engines builds it"
+    elif board.busy():
+        why = "a cell is measured there now; wait, or fetch its result: make pull"
+    else:
+        with board.held(lambda run, result: runs.take(request.results, run, result)):
+            return _lines(request, board)
+    return [f"board {board.name}: {why}", "nothing was measured: DRY_RUN is set"]
 
 
 def _lines(request: Request, board: Board) -> List[str]:

@@ -1,8 +1,5 @@
 """boards.toml: what each wrong line is told, and that nothing written there is ever run."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,8 @@ from harness.errors import PlanError
 from harness.host import boards
 from harness.host.board import LocalBoard
 from harness.host.boards import Entry
+from harness.host.cli import main
+from harness.host.containers.daemon import Daemon
 from harness.host.progress import Progress
 from tests.containers.conftest import Ssh
 from tests.containers.stub_engine import Answer, Engines
@@ -138,27 +137,31 @@ def test_no_value_is_ever_run(tmp_path: Path, field: str, ssh: Ssh) -> None:
     ("words", "said"),
     [
         (["clean-volumes"], "there are no volumes on board local"),
-        (["bench", "--dry-run", "--jetpack", "cpu", "--model", "yolov5n@32"], "image"),
+        (["bench", "--dry-run", "--jetpack", "cpu", "--model", "yolov5n@32"], "board local: its image is not there"),
         (["doctor", "--jetpack", "cpu"], "is not on this engine yet"),
         (["shell", "--jetpack", "cpu"], "Docker refused"),
         (["pull", "--jetpack", "cpu"], "Docker refused"),
     ],
 )
-def test_every_verb_closes_its_connections(stub: Engines, tmp_path: Path, words: "list[str]", said: str) -> None:
+def test_every_verb_closes_its_connections(
+    stub: Engines,
+    tmp_path: Path,
+    words: "list[str]",
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     answers: "dict[str, Answer]" = {
         "GET /info": (200, {"ServerVersion": "20.10.24", "MemTotal": 8 << 30}),
         "GET /volumes": (200, {"Volumes": []}),
         "POST /images/create": (500, {"message": "no"}),
     }
-    folders = [] if words[0] == "clean-volumes" else ["--results", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-W", "always::ResourceWarning", "-m", "harness", *words, *folders],
-        env={**os.environ, "DOCKER_HOST": stub(answers).address},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert said in done.stdout
-    assert "unclosed" not in done.stdout
+    monkeypatch.setenv("DOCKER_HOST", stub(answers).address)
+    connected: "list[Daemon]" = []
+    connect = Daemon._connected
+    monkeypatch.setattr(Daemon, "_connected", lambda one: connected.append(one) or connect(one))
+    main([*words, *([] if words[0] == "clean-volumes" else ["--results", str(tmp_path)])])
+    told = capsys.readouterr()
+    assert said in told.out + told.err
+    assert connected
+    assert [one for one in connected if one._client is not None] == []

@@ -16,7 +16,7 @@ from harness.host.containers.daemon import Daemon
 from harness.host.plan import Block, Plan
 from harness.host.progress import Progress
 from harness.host.request import Request
-from tests.docker.engines import Engine, import_base, why_not
+from tests.docker.engines import NEEDED, Engine, NoEngine, import_base, why_not
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = Progress(quiet=True)
@@ -32,6 +32,8 @@ PLAN = Plan(
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
     reason = why_not()
+    if reason and os.environ.get(NEEDED):
+        raise pytest.UsageError(f"{NEEDED} is set, and no engine can be started: {reason}")
     for item in items:
         if "tests/docker" in str(item.fspath):
             item.add_marker(pytest.mark.docker)
@@ -45,12 +47,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """HARNESS_TEST_ENGINE names a folder whose images are used again, for who runs these tests often."""
     kept = os.environ.get("HARNESS_TEST_ENGINE")
     root = Path(kept) if kept else tmp_path_factory.mktemp("engine")
-    found = Engine(root).start()
+    found = Engine(root)
     try:
+        found.start()
         import_base(found, tmp_path_factory.mktemp("base"))
         with contextlib.closing(Daemon("test", found.address)) as daemon:
             image.ensure(daemon, "cpu", pins.load().get("cpu"), QUIET)
         yield found
+    except NoEngine as error:
+        if os.environ.get(NEEDED):
+            raise
+        pytest.skip(str(error))
     finally:
         found.end()
         if not kept:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from harness.host import cli
 from harness.host.containers import image, pins, registry
 from harness.host.containers.daemon import Daemon
 from tests.docker.conftest import QUIET
-from tests.docker.engines import BASE, Engine
+from tests.docker.engines import BASE, NEEDED, Engine
 
 CONFIG = """version: 0.1
 storage:
@@ -36,6 +37,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Host and port of a registry of our own."""
     program = shutil.which("docker-registry")
     if program is None:
+        assert NEEDED not in os.environ, "docker-registry is not installed"
         pytest.skip("docker-registry is not installed (apt-get install docker-registry)")
     root = tmp_path_factory.mktemp("registry")
     with contextlib.closing(socket.socket()) as free:

@@ -54,6 +54,8 @@ def test_build_bench_and_report(engine: Engine, models_dir: Path, tmp_path: Path
     measured = command(engine, tmp_path, models_dir, "bench", *what, *how)
     assert measured.returncode == 0, measured.stderr
     assert "9 ok" in measured.stdout
+    dry = command(engine, tmp_path, models_dir, "bench", *what, *how[:-2], "--dry-run")
+    assert dry.stdout.startswith("9 cells: 3 experiments in 3 rounds\n"), dry.stderr
     reported = command(engine, tmp_path, models_dir, "report")
     assert reported.returncode == 0, reported.stderr
     assert "TVM untuned takes" in reported.stdout
