@@ -1,5 +1,6 @@
 """`bench` for real, on a small network: every status of a cell, and a run that goes on after whatever ended it."""
 
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
 import msgspec
 import numpy
@@ -15,13 +16,15 @@ import pytest
 
 from harness import upgrades
 from harness.errors import PlanError
-from harness.host import lock, runs
+from harness.host import groundwork, lock, runs
 from harness.host.bench import Outcome, bench
 from harness.host.board import LocalBoard
 from harness.host.plan import Block, Plan
 from harness.host.progress import Progress
 from harness.host.request import Request
-from harness.records import Machine, Reference, Result
+from harness.host.survey import survey
+from harness.jobs import Failure
+from harness.records import BuildOptions, Engine, Machine, Reference, Result
 from harness.worker import arrays
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +56,21 @@ def results_of(folder: Path) -> Dict[Tuple[str, int], Result]:
 
 def measured(asked: Request) -> Outcome:
     return bench(asked, [LocalBoard(asked.results / ".work")], Progress(quiet=True))
+
+
+def test_boards_that_need_the_same_engine_at_once_build_it_once(models_dir: Path, tmp_path: Path) -> None:
+    """Two boards of one kind, side by side."""
+    quiet = Progress(quiet=True)
+    found = survey(PLAN, LocalBoard(tmp_path / ".work"), models_dir, tmp_path, quiet)
+
+    def build(_: int) -> Dict[BuildOptions, Union[Engine, Failure]]:
+        return groundwork.build_engines(found, found.experiments, tmp_path, quiet)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(build, range(4)))
+    assert all(one == made[0] for one in made), "with the very second at which it was built"
+    assert {type(one) for one in made[0].values()} == {Engine}
+    assert len(made[0]) == 2
 
 
 def block(plan: Plan, **change: object) -> Plan:

@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
-from typing import Optional, Union
+from typing import ContextManager, Dict, Optional, Union
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,6 +21,7 @@ from harness.records import BackendFacts, BuildOptions, Engine, Ingredients
 BUILD_LIMIT_S = 3600.0
 LOG_TAIL_LINES = 40
 FULL_BYTES = 4_000_000
+_TURNS: Dict[Path, threading.Lock] = {}
 
 
 def ingredients(
@@ -40,6 +42,10 @@ class EngineStore:
 
     def folder(self, made_of: Ingredients) -> Path:
         return self._root / made_of.key()
+
+    def turn(self, made_of: Ingredients) -> ContextManager[object]:
+        """Boards of one kind, measured side by side, need the same engine: one builds it, and the others find it."""
+        return _TURNS.setdefault(self.folder(made_of).resolve(), threading.Lock())
 
     def find(self, made_of: Ingredients) -> Optional[Engine]:
         """The stored engine, if its record can be read, says the same ingredients, and its files have their sizes."""

@@ -32,19 +32,25 @@ def build_engines(
             found[options] = Failure(status="skipped", reason=survey.machine.backends[options.backend].reason)
             progress.line(f"{name}: skipped: {survey.machine.backends[options.backend].reason}")
             continue
-        stored = store.find(made_of)
-        if stored is not None:
-            found[options] = stored
-            progress.line(f"{name}: {stored.key} is there", detail=True)
-            continue
-        with progress.step(name) as step:
-            answer = store.build(survey.board, made_of, survey.model(options))
-            if isinstance(answer, Failure):
-                step.note(f"{answer.status}: {answer.reason}")
-            else:
-                step.note(f"{answer.key}, {sum(answer.files.values()) / 1e6:.1f} MB")
-            found[options] = answer
+        with store.turn(made_of):
+            found[options] = _engine(survey, store, made_of, options, name, progress)
     return found
+
+
+def _engine(
+    survey: Survey, store: EngineStore, made_of: Ingredients, options: BuildOptions, name: str, progress: Progress
+) -> Union[Engine, Failure]:
+    stored = store.find(made_of)
+    if stored is not None:
+        progress.line(f"{name}: {stored.key} is there", detail=True)
+        return stored
+    with progress.step(name) as step:
+        answer = store.build(survey.board, made_of, survey.model(options))
+        if isinstance(answer, Failure):
+            step.note(f"{answer.status}: {answer.reason}")
+        else:
+            step.note(f"{answer.key}, {sum(answer.files.values()) / 1e6:.1f} MB")
+        return answer
 
 
 def references(survey: Survey, results: Path, progress: Progress) -> "Dict[str, Union[Reference, Failure]]":
