@@ -38,6 +38,10 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     """Path of the ONNX file."""
     engine_dir: str
     """An empty folder to write into."""
+    calibration: Optional[str] = None
+    """Path of the calibration set's .npz; its sha256 is among the ingredients."""
+    timing_cache: Optional[str] = None
+    """Path of what earlier builds learned on this board; a build may write a newer one into its folder."""
     schema: int = SCHEMA
 
 

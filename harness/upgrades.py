@@ -31,7 +31,12 @@ def _to_2(raw: Dict[str, Any]) -> Dict[str, Any]:
     return {**{key: value for key, value in raw.items() if key not in names}, "on": [{one: raw[one] for one in names}]}
 
 
-STEPS: Dict[int, Upgrade] = {1: _to_2}
+def _to_3(raw: Dict[str, Any]) -> Dict[str, Any]:
+    """Fields were added, every one with a default that says what was true before."""
+    return raw
+
+
+STEPS: Dict[int, Upgrade] = {1: _to_2, 2: _to_3}
 """Schema n to the function that makes n + 1 of it."""
 
 

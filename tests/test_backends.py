@@ -8,6 +8,7 @@ import pytest
 
 from harness import backends
 from harness.backends import _layers
+from harness.backends._contract import Materials
 from harness.errors import BuildError, Unsupported
 from harness.jobs import ReferenceJob
 from harness.records import BuildOptions, InferenceOptions
@@ -43,7 +44,7 @@ def test_builds_loads_and_agrees_with_the_reference(backend, tiny_model: Path, f
     inputs, expected = feed
     assert "fp32" in one.precisions
     assert one.version() and one.architecture()
-    one.build(tiny_model, BuildOptions(model="tiny", backend=name), tmp_path)
+    one.build(Materials(tiny_model), BuildOptions(model="tiny", backend=name), tmp_path)
     assert list(tmp_path.iterdir()), "an engine is files"
     with one.load(tmp_path, InferenceOptions(threads=1)) as runner:
         buffers = None
@@ -70,7 +71,7 @@ def test_fp16_stays_near_and_says_what_it_computes_in(backend, tiny_model: Path,
         pytest.skip("this backend computes nothing")
     inputs, expected = feed
     assert "fp16" in one.precisions
-    built = one.build(tiny_model, BuildOptions(model="tiny", backend=name, precision="fp16"), tmp_path)
+    built = one.build(Materials(tiny_model), BuildOptions(model="tiny", backend=name, precision="fp16"), tmp_path)
     assert sum(built.executed.values()) == 1, "the tiny net has one convolution"
     if set(built.executed) != {"fp16"}:
         assert "cast" in built.note
@@ -102,13 +103,13 @@ def test_a_broken_model_is_a_build_error_that_names_it(backend, tmp_path: Path) 
     broken.write_bytes(b"this is not a model")
     (tmp_path / "engine").mkdir()
     with pytest.raises(BuildError, match=r"broken\.onnx"):
-        one.build(broken, BuildOptions(model="broken", backend=name), tmp_path / "engine")
+        one.build(Materials(broken), BuildOptions(model="broken", backend=name), tmp_path / "engine")
 
 
 def test_inputs_of_another_type_are_refused_not_converted(backend, tiny_model: Path, feed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     name, one = backend
     if not one.computes:
         pytest.skip("this backend reads no inputs")
-    one.build(tiny_model, BuildOptions(model="tiny", backend=name), tmp_path)
+    one.build(Materials(tiny_model), BuildOptions(model="tiny", backend=name), tmp_path)
     with one.load(tmp_path, InferenceOptions(threads=1)) as runner, pytest.raises((TypeError, ValueError)):
         runner.set_inputs({"images": feed[0]["images"].astype(numpy.float64)[:, :, :4]})

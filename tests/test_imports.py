@@ -10,7 +10,8 @@ from typing import Iterator, Set, Tuple
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "harness"
-FLOOR = {"harness", "harness.records", "harness.jobs", "harness.upgrades", "harness.errors", "harness.cpu"}
+FLOOR = {"harness", "harness.jobs", "harness.upgrades", "harness.errors", "harness.cpu"}
+FLOOR_ROOM = "records"
 STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
 RUNTIMES = {
     "null": set(),
@@ -48,7 +49,7 @@ def standard(name: str) -> bool:
 
 def room(path: Path) -> str:
     parts = path.relative_to(PACKAGE).parts
-    return parts[0] if len(parts) > 1 else "floor"
+    return parts[0] if len(parts) > 1 and parts[0] != FLOOR_ROOM else "floor"
 
 
 def split(path: Path) -> Tuple[Set[str], Set[str]]:
@@ -56,7 +57,7 @@ def split(path: Path) -> Tuple[Set[str], Set[str]]:
     ours, others = set(), set()
     for name in imports(path):
         if name == "harness" or name.startswith("harness."):
-            ours.add("floor" if name in FLOOR else name.split(".")[1])
+            ours.add("floor" if name in FLOOR or name.split(".")[1] == FLOOR_ROOM else name.split(".")[1])
         elif not standard(name.split(".")[0]):
             others.add(name.split(".")[0])
     return ours, others

@@ -5,7 +5,7 @@ No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those
 
 import abc
 from pathlib import Path
-from typing import Callable, Dict, FrozenSet, NamedTuple, Optional
+from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional
 
 import numpy
 
@@ -15,6 +15,17 @@ Feed = Dict[str, numpy.ndarray]
 """Arrays by tensor name."""
 
 
+class Materials(NamedTuple):
+    """What an engine is built from."""
+
+    model: Path
+    """The ONNX file."""
+    calibration: Optional[Path] = None
+    """Calibration set, an `.npz` with one array an input, samples along its first axis; for INT8 alone."""
+    timing_cache: Optional[Path] = None
+    """What the builder's earlier runs on this board learned, where there were any."""
+
+
 class Built(NamedTuple):
     """What a build knows of its engine beside the files."""
 
@@ -22,6 +33,11 @@ class Built(NamedTuple):
     """Number of layers (convolutions, matrix products) by the precision they really compute in; empty if unknown."""
     note: str = ""
     """What a reader must know of that precision."""
+    precision_source: str = ""
+    settings: Dict[str, str] = {}
+    device_memory_bytes: Optional[int] = None
+    reformats: Optional[int] = None
+    """The last four as `records/engine.py` has them."""
 
 
 class Timer(abc.ABC):
@@ -85,6 +101,8 @@ class Backend(abc.ABC):
     """A runtime. Every method may be called in a fresh process; none leaves anything behind but files."""
 
     precisions: FrozenSet[str]
+    options: Mapping[str, type] = {}
+    """Names and types of the build options of its own that it understands."""
     computes: bool = True
     """False where outputs are not computed, so that there is nothing to compare with the reference."""
 
@@ -96,6 +114,10 @@ class Backend(abc.ABC):
     def architecture(self) -> str:
         """What this runtime compiles for on this machine; part of an engine's key."""
 
+    def io_memory(self) -> List[str]:
+        """Where a runner's inputs and outputs may lie on this machine (`records/experiment.py`), its default first."""
+        return ["host"]
+
     def identity(self) -> str:
         """Changes whenever version or architecture might, without importing the runtime; empty where it cannot tell."""
         return ""
@@ -105,7 +127,7 @@ class Backend(abc.ABC):
         return ""
 
     @abc.abstractmethod
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+    def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
         """Writes an engine's files into the empty `engine_dir`; may take minutes.
 
         Raises BuildError (the model or the options cannot be built) or Unsupported (not on this machine).

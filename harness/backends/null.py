@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 
 from harness.backends import _contract
-from harness.backends._contract import Built, Feed
+from harness.backends._contract import Built, Feed, Materials
 from harness.records import BuildOptions, InferenceOptions
 
 
@@ -37,7 +37,7 @@ class Backend(_contract.Backend):
     def architecture(self) -> str:
         return "any"
 
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+    def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
         (engine_dir / "nothing.json").write_text(json.dumps({"engine": "none: nothing is computed"}))
         return Built(executed={})
 

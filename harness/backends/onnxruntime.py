@@ -15,7 +15,7 @@ import numpy
 
 from harness import cpu
 from harness.backends import _contract, _layers
-from harness.backends._contract import Built, Feed
+from harness.backends._contract import Built, Feed, Materials
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions, InferenceOptions
 
@@ -113,7 +113,8 @@ class Backend(_contract.Backend):
     def variant(self, options: BuildOptions) -> str:
         return "CUDA" if _provider() == CUDA else ""
 
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+    def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
+        model = materials.model
         import onnx
         import onnxruntime
 

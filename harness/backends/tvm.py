@@ -15,7 +15,7 @@ import numpy
 
 from harness import cpu
 from harness.backends import _contract
-from harness.backends._contract import Built, Feed
+from harness.backends._contract import Built, Feed, Materials
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions, InferenceOptions
 
@@ -95,7 +95,8 @@ class Backend(_contract.Backend):
     def variant(self, options: BuildOptions) -> str:
         return f"untuned, {options.target or self._cpu()}"
 
-    def build(self, model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+    def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
+        model = materials.model
         if not any(shutil.which(name) for name in LINKERS):
             raise Unsupported(f"TVM needs a C++ linker ({', '.join(LINKERS)}), none is on the PATH: install g++")
         import onnx

@@ -7,7 +7,7 @@ from typing import Iterator, Tuple
 
 from rich.console import Console
 
-from harness.records import Experiment, Result
+from harness.records import Experiment, Result, ThroughputSamples
 
 
 class Step:
@@ -27,6 +27,10 @@ class CellScreen:
     def ended(self, result: Result) -> None:
         if result.samples is None:
             self.text = f"{result.status}: {result.reason}"
+            return
+        if isinstance(result.samples, ThroughputSamples):
+            rate = result.samples.count * result.experiment.build.batch * 1e9 / result.samples.span_ns
+            self.text = f"{result.status}, {rate:.4g} inferences a second"
             return
         middle = sorted(result.samples.compute_ns)[len(result.samples.compute_ns) // 2] / 1e6
         self.text = f"{result.status}, median {f'{middle:.0f}' if middle >= 1000 else f'{middle:.4g}'} ms"

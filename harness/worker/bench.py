@@ -1,5 +1,6 @@
 """Measures one cell: load the engine, check its outputs, time it, say how it ended."""
 
+import hashlib
 import resource
 import time
 from datetime import datetime, timezone
@@ -68,4 +69,10 @@ def checked_engine(job: BenchJob) -> Engine:
     made = (engine.ingredients.version, engine.ingredients.architecture)
     if here != made:
         raise BuildError(f"engine {engine.key} was made by {made}, here runs {here}; build it again")
+    for name, sha256 in engine.files_sha256.items():
+        # Before any runtime reads it: a builder's own format seldom notices that it was cut short.
+        if hashlib.sha256((Path(job.engine_dir) / name).read_bytes()).hexdigest() != sha256:
+            raise BuildError(
+                f"engine {engine.key}: {name} is not the file that was built (its sha256 differs); build it again"
+            )
     return engine

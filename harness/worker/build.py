@@ -1,6 +1,7 @@
 """Turns a model into an engine."""
 
 import errno
+import hashlib
 import os
 import resource
 import time
@@ -8,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from harness import backends, upgrades
+from harness.backends._contract import Materials
 from harness.errors import BuildError, Unsupported
 from harness.jobs import BuildJob
 from harness.records import Engine
@@ -24,11 +26,12 @@ def build(job: BuildJob) -> Engine:
     backend.version()  # raises where the runtime is missing; importing it is not build time
     start = time.perf_counter_ns()
     try:
-        built = backend.build(Path(job.model), options, folder)
+        built = backend.build(_materials(job), options, folder)
     except BuildError:
         check_limit(folder)
         raise
     seconds = (time.perf_counter_ns() - start) / 1e9
+    files = sorted(folder.iterdir())
     engine = Engine(
         key=job.ingredients.key(),
         ingredients=job.ingredients,
@@ -37,11 +40,22 @@ def build(job: BuildJob) -> Engine:
         executed=built.executed,
         precision_note=built.note,
         build_seconds=round(seconds, 3),
-        files={path.name: path.stat().st_size for path in sorted(folder.iterdir())},
+        files={path.name: path.stat().st_size for path in files},
+        files_sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        precision_source=built.precision_source,
+        settings=built.settings,
+        device_memory_bytes=built.device_memory_bytes,
+        reformats=built.reformats,
         built_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     upgrades.write(folder / "engine.json", engine)
     return engine
+
+
+def _materials(job: BuildJob) -> Materials:
+    calibration = Path(job.calibration) if job.calibration is not None else None
+    timing_cache = Path(job.timing_cache) if job.timing_cache is not None else None
+    return Materials(Path(job.model), calibration, timing_cache)
 
 
 def check_limit(folder: Path) -> None:

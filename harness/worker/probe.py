@@ -45,6 +45,7 @@ def facts(name: str, known: Optional[BackendFacts] = None) -> BackendFacts:
             version=backend.version(),
             architecture=backend.architecture(),
             precisions=sorted(backend.precisions),
+            io_memory=backend.io_memory(),
             identity=identity,
         )
     except Unsupported as error:

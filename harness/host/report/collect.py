@@ -4,7 +4,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
-from harness.records import Accuracy, Engine, Experiment, Result
+from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result
 
 
 class Parts(NamedTuple):
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
     @property
     def parts(self) -> Parts:
-        samples = [result.samples for result in self.results if result.samples is not None]
+        samples = [result.samples for result in self.results if isinstance(result.samples, LatencySamples)]
         return Parts(
             h2d_ns=median([one for each in samples for one in each.h2d_ns]),
             enqueue_ns=median([one for each in samples for one in each.enqueue_ns]),
@@ -98,7 +98,7 @@ def rows(data: RunData) -> List[Row]:
 def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
     results = sorted(results, key=lambda result: result.round)
     engine = data.engines.get(data.on.engines.get(experiment.slug(), ""))
-    measured = {result.round: result.samples.compute_ns for result in results if result.samples is not None}
+    measured = {one.round: one.samples.compute_ns for one in results if isinstance(one.samples, LatencySamples)}
     variants = [result.variant for result in results if result.variant] + ([engine.variant] if engine else [])
     return Row(
         experiment=experiment,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.records import LatencySamples
 
 COLOURS = {"onnxruntime": "#3b6fb6", "tvm": "#c8553d", "tensorrt": "#5a8f3c"}
 OTHER = "#777777"
@@ -107,15 +108,14 @@ def _shapes(axis: Axes, model: str, rows: Sequence[Row]) -> None:
 
 def _line(axis: Axes, model: str, rows: Sequence[Row]) -> None:
     (row,) = rows
-    measured = [result for result in row.results if result.samples is not None]
+    measured = [(each.round, each.samples) for each in row.results if isinstance(each.samples, LatencySamples)]
     times: List[numpy.ndarray] = []
     values: List[numpy.ndarray] = []
     begins, ends = [], []
     begin = 0.0
-    for result in measured:
-        assert result.samples is not None
-        seconds = numpy.asarray(result.samples.start_ns) / 1e9
-        milliseconds = numpy.asarray(result.samples.compute_ns) / 1e6
+    for _, samples in measured:
+        seconds = numpy.asarray(samples.start_ns) / 1e9
+        milliseconds = numpy.asarray(samples.compute_ns) / 1e6
         x, y = _thinned(begin + seconds, milliseconds, MOST_POINTS // len(measured))
         times += [x, GAP]  # a gap, so that no line leads from one round to the next
         values += [y, GAP]
@@ -131,12 +131,12 @@ def _line(axis: Axes, model: str, rows: Sequence[Row]) -> None:
         marker="." if few else "",
         markersize=2.5,
     )
-    medians = [row.medians_ns[result.round] / 1e6 for result in measured]
+    medians = [row.medians_ns[number] / 1e6 for number, _ in measured]
     axis.hlines(medians, begins, ends, color="#222222", linewidth=0.9)
     axis.vlines(ends, 0, 1, transform=axis.get_xaxis_transform(), color="#999999", linewidth=0.8, linestyle="dashed")
     for index in range(0, len(measured), -(-len(measured) // MOST_LABELS)):
         place = ((begins[index] + ends[index]) / 2, 1.0)
-        axis.text(*place, f"{measured[index].round}", transform=axis.get_xaxis_transform(), ha="center", fontsize=8)
+        axis.text(*place, f"{measured[index][0]}", transform=axis.get_xaxis_transform(), ha="center", fontsize=8)
     axis.set_xlim(0, begin)
     axis.set_ylim(bottom=0)
     axis.set_title(f"{wording.model(model)}: {_label(row)}", loc="left", fontsize=10, pad=12)

@@ -16,7 +16,7 @@ from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Ground, Place, ground
 from harness.host.stats.ratio import ratio
 from harness.jobs import BenchJob, Failure
-from harness.records import Result
+from harness.records import LatencySamples, Result
 
 PIN = "cpu"
 CELLS = 10
@@ -82,7 +82,7 @@ def _same_engine(place: Place, board: ContainerBoard) -> Figure:
             order.shuffle(cells)
             for one, side in cells:
                 samples = _cell(one, stand).samples
-                assert samples is not None
+                assert isinstance(samples, LatencySamples)
                 side.append(float(numpy.median(samples.compute_ns)))
             inside[number], outside[number] = (_middle(side) for side in medians)
         found = ratio(inside, outside)

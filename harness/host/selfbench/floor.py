@@ -12,7 +12,7 @@ from harness.host.launch.ask import ask
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Ground, Place, ground
 from harness.jobs import BenchJob, Failure
-from harness.records import Result
+from harness.records import LatencySamples, Result
 
 ITERATIONS, STARTS = 20_000, 20
 
@@ -29,7 +29,7 @@ def _bench(place: Place, stand: Ground, iterations: int) -> Result:
         tolerance=1.0,
     )
     answer, _ = ask(LocalBoard(place.results / ".work"), "bench", job, Result, 120)
-    if isinstance(answer, Failure) or answer.samples is None:
+    if isinstance(answer, Failure) or not isinstance(answer.samples, LatencySamples):
         raise LaunchError(f"selfbench: null: {answer.reason}")
     return answer
 
@@ -37,7 +37,7 @@ def _bench(place: Place, stand: Ground, iterations: int) -> Result:
 def steps(place: Place) -> List[Figure]:
     """Every step of every iteration is one timed step that did nothing."""
     samples = _bench(place, ground(place, "null", "yolov5n@32"), ITERATIONS).samples
-    assert samples is not None
+    assert isinstance(samples, LatencySamples)
     added = numpy.array([*samples.h2d_ns, *samples.compute_ns, *samples.d2h_ns]) / 1e3
     middle, high = (float(numpy.percentile(added, one)) for one in (50, 99))
     what = f"harness time added per timed step, null backend, {len(added)} steps"

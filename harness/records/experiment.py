@@ -1,0 +1,68 @@
+"""Floor: what is compared. Three records because they live three lives: only the first decides what an engine is."""
+
+from typing import Dict, Optional, Union
+
+from msgspec import UNSET, UnsetType
+
+from harness.records.record import Record, digest
+
+Option = Union[bool, int, float, str]
+
+
+class BuildOptions(Record, frozen=True):
+    """All that decides what an engine is; only these decide whether one can be reused."""
+
+    model: str
+    """Name of a manifest, with a size where the model is generated: `yolov5n@320`."""
+    backend: str
+    precision: str = "fp32"
+    batch: int = 1
+    target: Optional[str] = None
+    """What to compile for; None is the device that builds."""
+    options: Union[Dict[str, Option], UnsetType] = UNSET
+    """The backend's own, by the names it declares: `workspace_mb`."""
+    build_number: Union[int, UnsetType] = UNSET
+    """From 1, where one engine is built several times to see how much builds differ."""
+
+
+class InferenceOptions(Record, frozen=True):
+    """How an engine is run and timed."""
+
+    threads: int
+    warmup: int = 20
+    iterations: int = 100
+    max_seconds: float = 60.0
+    """Budget of warm-up and iterations together; it may shorten a cell, never below 2 and 10."""
+    io_memory: str = "host"
+    """Where inputs and outputs lie: `host` (a CPU's own), or for a GPU `pinned` (copied to the device and back),
+    `mapped` (the device reads host memory) or `managed` (unified memory)."""
+    issue_mode: str = "latency"
+    """`latency`: one inference at a time; `throughput`: the next is issued while the last one runs, in two slots."""
+    cuda_graph: Union[bool, UnsetType] = UNSET
+    """True: an inference is captured once and launched as one CUDA graph."""
+
+    @property
+    def slots(self) -> int:
+        return 2 if self.issue_mode == "throughput" else 1
+
+
+class SystemOptions(Record, frozen=True):
+    """Where an experiment runs."""
+
+    board: str = "local"
+    container: Union[str, UnsetType] = UNSET
+    """Pin of the container it runs in; absent for a plain process. (Absent, it leaves older hashes as they are.)"""
+
+
+class Experiment(Record, frozen=True):
+    """What is compared: one line of every table."""
+
+    build: BuildOptions
+    inference: InferenceOptions
+    system: SystemOptions = SystemOptions()
+
+    def slug(self) -> str:
+        """Folder name: readable first, then six hex digits that keep two experiments apart."""
+        build, inference = self.build, self.inference
+        readable = f"{build.model}-{build.backend}-{build.precision}-b{build.batch}-t{inference.threads}"
+        return f"{readable}-{digest(self, 6)}"
