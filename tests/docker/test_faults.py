@@ -22,8 +22,8 @@ from harness.host.plan import Plan
 from tests.docker.conftest import PLAN, QUIET, ROOT, Measure, board
 from tests.docker.engines import Door, Engine
 
-SLOW = msgspec.structs.replace(PLAN, iterations=3000, warmup=2, max_seconds=4.0, rounds=1)
-"""Cells of about four seconds: time enough for something to happen in one."""
+SLOW = msgspec.structs.replace(PLAN, iterations=30_000, warmup=2, max_seconds=4.0, rounds=1)
+"""Cells of four seconds, ended by their budget on any machine: time enough for something to happen in one."""
 LONGER = msgspec.structs.replace(SLOW, rounds=2)
 """After any cell that is acted on another comes, so that the run is not over."""
 
