@@ -115,6 +115,35 @@ def test_a_hanging_worker_is_ended_at_its_limit(tmp_path: Path) -> None:
             os.kill(launcher.pid, 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_worker_is_born_ends_that_worker_too(tmp_path: Path, number: int) -> None:
+    """The process is there before `Popen` returns it: what is raised in between must not lose it."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def strike(_frame: object, event: str, function: object) -> None:
+        if event == "c_return" and getattr(function, "__name__", "") == "fork_exec":
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(number, stop)
+    try:
+        with LocalLauncher(tmp_path / "work") as launcher:
+            sys.setprofile(strike)
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    launcher.run("probe", PROBE, 60)
+            finally:
+                sys.setprofile(None)
+            assert launcher.pid is not None, "nobody knows the worker"
+            with pytest.raises(ProcessLookupError):
+                os.kill(launcher.pid, 0)
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
 def test_a_worker_does_not_outlive_a_host_that_is_killed(tmp_path: Path) -> None:
     program = textwrap.dedent(
         f"""

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Optional
 
 from harness import upgrades
-from harness.host.launch import memory_kills
+from harness.host.launch import interrupts, memory_kills
 from harness.host.launch.exit import Exit
 from harness.records import Record
 
 ROOT = Path(__file__).resolve().parents[3]
 """The folder that holds the package `harness`."""
 TAIL_BYTES = 20_000
+CELL = "cell-"
+"""How the names of workers' folders begin."""
 
 
 class LocalLauncher:
@@ -26,7 +28,7 @@ class LocalLauncher:
 
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(dir=str(parent), prefix="cell-"))
+        self.folder = Path(tempfile.mkdtemp(dir=str(parent), prefix=CELL))
         self._process: Optional["subprocess.Popen[bytes]"] = None
 
     def place(self, name: str) -> str:
@@ -42,7 +44,7 @@ class LocalLauncher:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_HOST_PID": str(os.getpid())}
         in_time = False
         try:
-            with (self.folder / "log.txt").open("wb") as log:
+            with (self.folder / "log.txt").open("wb") as log, interrupts.held_back():
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "harness.worker", verb, str(self.folder)],
                     stdin=subprocess.DEVNULL,
@@ -75,7 +77,8 @@ class LocalLauncher:
 
     def close(self) -> None:
         self._kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with interrupts.held_back():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def pid(self) -> Optional[int]:
