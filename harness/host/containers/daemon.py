@@ -154,9 +154,11 @@ class Daemon:
         if self.context is not None:
             found = self._context()
             self._refuse_without_tls(found.Host, bool(found.TLSConfig) and bool(found.TLSConfig.verify))
+            _knock(found.Host)
             return docker.DockerClient(base_url=found.Host, tls=found.TLSConfig or False, timeout=ANSWER_LIMIT_S)
         if self.endpoint is not None:
             self._refuse_without_tls(self.endpoint, _has_tls())
+        _knock(self.endpoint or docker.constants.DEFAULT_UNIX_SOCKET)
         if self.address is not None and not self.address.startswith("tcp://"):
             return docker.DockerClient(base_url=self.address, timeout=ANSWER_LIMIT_S)
         # The environment's certificates go with an address over TCP too.
@@ -182,6 +184,19 @@ def _check(answer: requests.Response) -> None:
         answer.raise_for_status()
     except requests.exceptions.HTTPError as error:
         raise docker.errors.create_api_error_from_http_exception(error) from error
+
+
+def _knock(address: str) -> None:
+    """Raises DockerException where nobody listens on a socket of this machine: the SDK never closes that connection."""
+    _, here, path = address.partition("unix://")
+    if not here:
+        return
+    with socket.socket(socket.AF_UNIX) as knock:
+        try:
+            knock.settimeout(ANSWER_LIMIT_S)
+            knock.connect(path)
+        except OSError as error:
+            raise DockerException(f"{path}: {error.strerror or error}") from error
 
 
 def _has_tls() -> bool:
