@@ -1,5 +1,6 @@
 """Disks that fill, limits, read-only folders, `kill -9`: what had ended is kept, and the next bench goes on."""
 
+import contextlib
 import os
 import random
 import resource
@@ -15,7 +16,7 @@ import pytest
 from harness import upgrades
 from harness.host import engines, runs
 from harness.records import Engine, Result
-from tests.test_bench import ROOT, models_dir, worker_of
+from tests.test_bench import ROOT, models_dir
 
 __all__ = ["models_dir"]  # the fixture
 
@@ -32,6 +33,17 @@ def harness(results: Path, models_dir: Path, **more: object) -> "subprocess.Comp
         timeout=120,
         **more,  # type: ignore[call-overload]
     )
+
+
+def workers_below(results: Path) -> List[List[bytes]]:
+    """The command lines of all workers whose folders lie in `results`, whoever their parents are now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"harness.worker" in words and any(word.startswith(bytes(results)) for word in words):
+                found.append(words)
+    return found
 
 
 def whole(results: Path) -> List[Path]:
@@ -156,6 +168,11 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
         time.sleep(chance.uniform(0.1, 1.5 * reach))
         host.kill()
         host.wait()
+        for _ in range(100):
+            if not workers_below(tmp_path):
+                break
+            time.sleep(0.05)
+        assert workers_below(tmp_path) == [], "a worker must not go on for a host that was killed"
         for path in ended():
             data = path.read_bytes()
             upgrades.decode(data, Result, str(path))
@@ -170,4 +187,4 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
     assert b"40 ok" in last.stdout
     assert all(path.read_bytes() == data for path, data in kept.items())
     assert len(kept) >= 10, "killed so early each time that nothing was tested"
-    assert worker_of(os.getpid()) is None
+    assert not list((tmp_path / ".work").glob("cell-*")), "what killed hosts left is removed by the next"

@@ -5,6 +5,7 @@ stay the originals.
 """
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Callable, ContextManager, Dict, Iterator, Optional, Protocol, Union
 
@@ -13,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from harness.host.containers import outside
 from harness.host.launch.exit import Exit
-from harness.host.launch.local import LocalLauncher
+from harness.host.launch.local import CELL, LocalLauncher
 from harness.records import Machine, Record, Result
 
 Take = Callable[[str, Result], object]
@@ -88,7 +89,11 @@ class LocalBoard:
 
     @contextlib.contextmanager
     def held(self, take: Take) -> Iterator[None]:
-        yield  # the lock on the results folder, which every bench takes, is enough
+        # The lock on the results folder, which every bench takes, is enough; and it tells that nobody works in the
+        # folders of workers that are still there: whoever launched those was killed.
+        for folder in self._work.glob(f"{CELL}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        yield
 
     def launch(self, about: Optional[Dict[str, str]] = None) -> LocalLauncher:
         return LocalLauncher(self._work)
