@@ -9,6 +9,7 @@ from typing import List
 
 import pytest
 
+from harness.host import options
 from harness.host import plan as plans
 from harness.host.cli import main
 
@@ -152,10 +153,19 @@ def test_the_doctor_looks_at_what_matters(tmp_path: Path) -> None:
         assert re.search(rf"^(ok|note) +{name} ", ended.stdout, re.MULTILINE), name
 
 
-def test_clean_touches_neither_results_nor_engines_nor_models() -> None:
-    from harness.host.commands import clean
-
-    assert not {"results", "models"} & {name.split("/")[0] for name in clean.CACHES}
+def test_clean_touches_neither_results_nor_engines_nor_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ["results/mine/run.json", "results/engines/key/engine.json", "models/files/net.onnx", "harness/cli.py"]
+    gone = [".venv/3.8/bin/python", ".mypy_cache/x", "harness/host/__pycache__/cli.pyc", "tests/__pycache__/x.pyc"]
+    for name in [*kept, *gone]:
+        (tmp_path / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "checkout" / name).write_text("x")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkout" / ".ruff_cache").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(options, "ROOT", tmp_path / "checkout")
+    assert main(["clean"]) == 0
+    found = [path for path in (tmp_path / "checkout").rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert sorted(str(path.relative_to(tmp_path / "checkout")) for path in found) == sorted(kept)
+    assert (tmp_path / "elsewhere").exists(), "a link is taken away, not what it leads to"
 
 
 def test_outside_its_environment_the_command_says_where_it_is(tmp_path: Path) -> None:

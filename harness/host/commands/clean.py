@@ -18,7 +18,11 @@ def command() -> int:
     """
     inside = [path for name in ("harness", "tests") for path in (options.ROOT / name).rglob("__pycache__")]
     for path in [options.ROOT / name for name in CACHES] + inside:
-        if path.exists():
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
             shutil.rmtree(path)
-            click.echo(f"removed {path.relative_to(options.ROOT)}")
+        else:
+            continue
+        click.echo(f"removed {path.relative_to(options.ROOT)}")
     return 0
