@@ -95,6 +95,33 @@ def test_fp16_is_widened_and_said(tmp_path: Path) -> None:
     numpy.testing.assert_allclose(output, expected, rtol=1e-3)
 
 
+def test_fp16_is_widened_inside_of_branches_too(tmp_path: Path) -> None:
+    """The condition is false, so the output is what the inner branch holds: 0.5, stored in fp16."""
+
+    def branch(value: float) -> onnx.GraphProto:
+        half = numpy_helper.from_array(numpy.full(2, value, numpy.float16), "")
+        node = helper.make_node("Constant", [], ["inner"], value=half)
+        return helper.make_graph(
+            [node], "branch", [], [helper.make_tensor_value_info("inner", TensorProto.FLOAT16, [2])]
+        )
+
+    nodes = [
+        helper.make_node("Constant", [], ["no"], value=numpy_helper.from_array(numpy.array(False), "")),
+        helper.make_node("If", ["no"], ["chosen"], then_branch=branch(0.25), else_branch=branch(0.5)),
+        helper.make_node("Add", ["image", "chosen"], ["scores"]),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [2]) for name in ("image", "scores")]
+    graph = helper.make_graph(nodes, "branches", values[:1], values[1:])
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
+    model = prepare(tmp_path, str(path), 1)
+    assert "FP16" in model.manifest.note
+    session = onnxruntime.InferenceSession(str(model.path))
+    output = session.run(None, {"image": numpy.array([1, 2], numpy.float32)})[0]
+    assert output.dtype == numpy.float32
+    assert output.tolist() == [1.5, 2.5]
+
+
 def test_external_data_goes_into_the_prepared_file(tmp_path: Path) -> None:
     path = save(tmp_path / "net.onnx", [1, 3, 8, 8], external=True)
     assert (tmp_path / "weights.bin").exists()
@@ -125,7 +152,7 @@ def test_two_files_of_one_name_are_refused() -> None:
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Answers /whole, /short (breaks off) and /long (never ends where it should)."""
+    """Answers /whole, /short and /chunks (break off), /long (never ends where it should) and /words (no HTTP)."""
 
     body = b"model" * 1000
 
@@ -133,7 +160,15 @@ class Server(http.server.BaseHTTPRequestHandler):
         if self.path == "/none":
             self.send_error(404)
             return
+        if self.path == "/words":
+            self.wfile.write(b"this is no HTTP\r\n\r\n")
+            return
         self.send_response(200)
+        if self.path == "/chunks":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ffff\r\nmodel")
+            return
         self.send_header("Content-Length", str(len(self.body) * (2 if self.path == "/long" else 1)))
         self.end_headers()
         self.wfile.write(self.body[: len(self.body) // 2] if self.path == "/short" else self.body)
@@ -168,6 +203,8 @@ def test_a_published_file_is_fetched_whole(address: str) -> None:
     [
         ("/short", "broke off after 2500 of 5000 bytes; nothing was kept"),
         ("/none", "Not Found"),
+        ("/words", "this is no HTTP; is the network there"),
+        ("/chunks", "IncompleteRead.*Nothing was kept"),
         ("/long", r"wrong checksum(.|\n)*expected (.|\n)*found"),
     ],
 )

@@ -1,5 +1,6 @@
 """Fetches a published file by its address; nothing but the whole, right file ever gets its name."""
 
+import http.client
 import urllib.error
 import urllib.request
 
@@ -17,8 +18,8 @@ def fetch(source: Published) -> bytes:
     try:
         with urllib.request.urlopen(source.url, timeout=LIMIT_S) as answer:
             data = _read(answer, source)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())[:200]  # of no HTTP it is what the server sent
         raise ModelError(f"{source.url}: {reason}; is the network there? Nothing was kept") from None
     wheel.check(data, source.sha256, source.url)
     return data

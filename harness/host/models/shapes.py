@@ -1,7 +1,7 @@
 """Rewrites a graph so that every backend reads the same static shapes in fp32: batch, named shapes, widened floats."""
 
 import contextlib
-from typing import Dict, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 import numpy
 import onnx
@@ -71,30 +71,42 @@ def widened(model: onnx.ModelProto) -> bool:
     """Turns every half-precision float of the graph into fp32, in place; whether there was any.
 
     A file may store its weights in fp16 (the published YOLOv5 v7.0 does): what is called fp32 must then be widened, and
-    the reference with it. Types stand in tensors, in values, in Cast nodes and in attributes that are tensors.
+    the reference with it. Types stand in tensors, in values and in attributes, those of branches and loops included.
     """
     found = False
-    for tensor in _tensors(model.graph):
+    for tensor in _tensors(model):
         if tensor.data_type in HALVES:
             found = True
             name, array = tensor.name, numpy_helper.to_array(tensor).astype(numpy.float32)
             tensor.CopyFrom(numpy_helper.from_array(array, name))
-    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
-        if value.type.tensor_type.elem_type in HALVES:
-            found = True
-            value.type.tensor_type.elem_type = TensorProto.FLOAT
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            names_a_type = node.op_type in {"Cast", "EyeLike", "RandomUniform"} and attribute.name in {"to", "dtype"}
-            if names_a_type and attribute.i in HALVES:
+    for graph in _graphs(model.graph):
+        for value in [*graph.input, *graph.output, *graph.value_info]:
+            if value.type.tensor_type.elem_type in HALVES:
+                found = True
+                value.type.tensor_type.elem_type = TensorProto.FLOAT
+        for attribute in _attributes(graph):
+            if attribute.name in {"to", "dtype"} and attribute.i in HALVES:
                 found = True
                 attribute.i = TensorProto.FLOAT
     return found
 
 
-def _tensors(graph: onnx.GraphProto) -> Sequence[onnx.TensorProto]:
-    constants = [attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t")]
-    return [*graph.initializer, *constants]
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and, however deep, the bodies of its branches and loops."""
+    yield graph
+    for attribute in _attributes(graph):
+        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+            yield from _graphs(body)
+
+
+def _attributes(graph: onnx.GraphProto) -> List[onnx.AttributeProto]:
+    return [attribute for node in graph.node for attribute in node.attribute]
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    for graph in _graphs(model.graph):
+        yield from graph.initializer
+        yield from (attribute.t for attribute in _attributes(graph) if attribute.HasField("t"))
 
 
 def words(dims: Sequence[onnx.TensorShapeProto.Dimension]) -> str:
