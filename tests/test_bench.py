@@ -12,7 +12,9 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import msgspec
 import numpy
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from harness import upgrades
 from harness.errors import PlanError
@@ -286,10 +288,31 @@ def test_a_run_of_another_machine_state_is_not_gone_on_with(models_dir: Path, tm
     outcome = measured(request(models_dir, tmp_path, run="mine"))
     path = outcome.folder / "local" / "machine.json"
     machine = upgrades.read(path, Machine)
-    for name in ("harness_revision", "governor", "boot_id", "kernel"):
+    for name in ("harness_revision", "power_mode", "governor", "boot_id", "kernel"):
         upgrades.write(path, msgspec.structs.replace(machine, **{name: "another"}))
         with pytest.raises(PlanError, match=rf"{name}: another then, \S+ now"):
             measured(request(models_dir, tmp_path, run="mine"))
+
+
+def test_a_run_of_other_models_bytes_is_not_gone_on_with(models_dir: Path, tmp_path: Path, tiny_model: Path) -> None:
+    given = tmp_path / "net.onnx"
+    shutil.copy(str(tiny_model), str(given))
+    asked = request(models_dir, tmp_path / "results", block(PLAN, models=[str(given)]), run="mine")
+    before = {path: path.read_bytes() for path in measured(asked).folder.rglob("*.json")}
+    model = onnx.load(str(given))
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy.ones((4, 3, 3, 3), numpy.float32), "weights"))
+    onnx.save(model, str(given))
+    with pytest.raises(PlanError, match=r"gone on with: the bytes of net: sha256 \w{12} then, \w{12} now\."):
+        measured(asked)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_a_killed_host_left_of_its_workers_is_removed(models_dir: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".work" / "cell-left"
+    left.mkdir(parents=True)
+    (left / "job.json").write_text("{}")
+    assert measured(request(models_dir, tmp_path)).counts == {"ok": 4}
+    assert not left.exists()
 
 
 def test_two_measurements_at_a_time_are_refused(models_dir: Path, tmp_path: Path) -> None:

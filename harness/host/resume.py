@@ -57,13 +57,20 @@ def mismatch(folder: Path, wanted: Run, now: Dict[str, Machine]) -> str:
         return f"board: {', '.join(before)} then, {', '.join(after)} now"
     old, new = msgspec.to_builtins(stored.plan), msgspec.to_builtins(wanted.plan)
     changed = [f"plan's {name}: {old[name]} then, {new[name]} now" for name in old if old[name] != new[name]]
-    for was, will in zip(stored.on, wanted.on):
-        if was.engines != will.engines and not changed:
-            changed.append("an engine's ingredients (model, runtime or options) are others now")
-        if was.references != will.references and not changed:
-            changed.append("the accuracy reference is another now")
+    if not changed:  # the same models then, in the same order
+        changed += [
+            f"the bytes of {one.reference}: sha256 {one.sha256[:12]} then, {other.sha256[:12]} now"
+            for one, other in zip(stored.models, wanted.models)
+            if one.sha256 != other.sha256
+        ]
+    for was in stored.on:
         machine = upgrades.read(folder / was.board / "machine.json", Machine)
         changed += [text for text in [machines.difference(machine, now[was.board])] if text]
+    for was, will in zip(stored.on, wanted.on):
+        if was.engines != will.engines and not changed:
+            changed.append("an engine's ingredients are others now")
+        if was.references != will.references and not changed:
+            changed.append("the accuracy reference is another now")
     return "; ".join(changed)
 
 
