@@ -19,6 +19,7 @@ from harness.host.launch.exit import Exit
 from harness.host.launch.local import ROOT, LocalLauncher
 from harness.jobs import BuildJob, Failure, ProbeJob, ReferenceJob
 from harness.records import BuildOptions, Engine, Ingredients, Machine, Reference
+from tests.test_bench import gone
 
 PROBE = ProbeJob(backends=["null"])
 
@@ -100,6 +101,27 @@ def test_a_killed_worker_is_a_crash_by_signal_and_not_called_out_of_memory(tmp_p
     assert "memory" not in answer.reason
 
 
+def test_what_a_worker_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder's linker, say, that outlives a crash would run beside the next cell."""
+    starter, note = tmp_path / "starter", tmp_path / "child"
+    starter.write_text(
+        f"""#!{sys.executable}
+import os, pathlib, subprocess, sys
+pathlib.Path({str(note)!r}).write_text(str(subprocess.Popen(["sleep", "60"]).pid))
+os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
+"""
+    )
+    starter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(starter))
+    answer, _ = ask(LocalBoard(tmp_path / "work"), "probe", PROBE, Machine, 60)
+    assert isinstance(answer, Machine), "its own end is not disturbed"
+    for _ in range(100):
+        if gone(int(note.read_text())):
+            return
+        time.sleep(0.05)
+    pytest.fail("what the worker had started outlived it")
+
+
 def test_a_hanging_worker_is_ended_at_its_limit(tmp_path: Path) -> None:
     with LocalLauncher(tmp_path) as launcher:
         thread = stop_when_started(launcher, signal.SIGSTOP)
@@ -171,8 +193,7 @@ def test_a_worker_does_not_outlive_a_host_that_is_killed(tmp_path: Path) -> None
     host.wait()
     host.stdout.close()
     for _ in range(100):
-        state = Path(f"/proc/{worker}/stat")
-        if not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+        if gone(worker):
             return
         time.sleep(0.05)
     pytest.fail(f"worker {worker} outlived its host")

@@ -57,12 +57,13 @@ class LocalLauncher:
             os.close(write_end)
             write_end = -1
             in_time = bool(select.select([read_end], [], [], limit_s)[0])
+            if in_time and hasattr(os, "waitid"):  # macOS has none before Python 3.13
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         finally:
             os.close(read_end)
             if write_end != -1:
                 os.close(write_end)
-            if not in_time:
-                self._kill()
+            self._end()
         code = self._process.wait()
         printed = self._log()
         memory = (memory_kills.said_since(kills) or memory_kills.said_by_runtime(printed)) if code else ""
@@ -76,7 +77,7 @@ class LocalLauncher:
         (self.folder / name).replace(into)
 
     def close(self) -> None:
-        self._kill()
+        self._end()
         with interrupts.held_back():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -84,9 +85,13 @@ class LocalLauncher:
     def pid(self) -> Optional[int]:
         return self._process.pid if self._process is not None else None
 
-    def _kill(self) -> None:
-        """Ends the worker and whatever it started (a linker, say), by the group made for it."""
-        if self._process is not None and self._process.poll() is None:
+    def _end(self) -> None:
+        """Ends the worker and whatever it started (a linker, say), by the group made for it.
+
+        Of a worker that has ended by itself what it started may still run, and would disturb the next. Until a worker
+        is reaped nobody else's group can have its number.
+        """
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
