@@ -58,11 +58,8 @@ def run(folder: Path, lock: Path, **environment: str) -> "subprocess.CompletedPr
     )
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="without TVM no linker is missed")
 def test_an_empty_path_names_the_cure_and_makes_nothing(tmp_path: Path) -> None:
-    if sys.version_info < (3, 10):
-        environment = {"PATH": "", "BACKENDS": ""}
-        assert run(tmp_path / "venv", tmp_path / "none.txt", **environment).returncode != 0
-        return
     ended = run(tmp_path / "venv", tmp_path / "none.txt", PATH="", BACKENDS="")
     assert ended.returncode == 1
     assert "no C++ linker" in ended.stderr
