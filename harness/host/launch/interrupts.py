@@ -3,9 +3,9 @@
 import contextlib
 import signal
 import threading
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS: Tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
