@@ -43,6 +43,12 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     backend = backends.get(job.experiment.build.backend)
     engine = checked_engine(job)
     found["variant"] = engine.variant
+    offered = backend.io_memory()
+    if inference.io_memory not in offered:
+        name = job.experiment.build.backend
+        raise Unsupported(
+            f"{name} keeps inputs and outputs in {', '.join(offered)} memory here, not {inference.io_memory}"
+        )
     inputs, expected = arrays.load(Path(job.arrays), job.reference.arrays_sha256)
     start = time.perf_counter_ns()
     with backend.load(Path(job.engine_dir), inference) as runner:
