@@ -23,8 +23,8 @@ import onnx
 
 from harness import upgrades
 from harness.errors import HarnessError
+from harness.host import matrix, report, runs
 from harness.host import plan as plans
-from harness.host import report, runs
 from harness.host.models.prepare import prepare
 from harness.host.plan import Overrides
 from harness.records import Result, digest
@@ -154,7 +154,7 @@ class Fuzz:
         plan = plans.load(str(path), Overrides())
         plans.models(plan)
         if sum(len(block.models) for block in plan.experiments) < 1000:
-            plans.experiments(plan, 2)
+            matrix.experiments(plan, 2)
 
     def result_file(self) -> None:
         """Bytes are damaged, or values with a content hash that fits them, so that what reads deeper is reached too."""

@@ -27,6 +27,11 @@ VARIABLES = [
     "WARMUP",
     "ITERATIONS",
     "THREADS",
+    "IO_MEMORY",
+    "ISSUE_MODES",
+    "CUDA_GRAPH",
+    "BUILDS",
+    "CALIBRATION",
     "MAX_SECONDS",
     "SEED",
     "BASELINE",
@@ -109,6 +114,15 @@ def test_flag_over_variable_over_plan_over_default(tmp_path: Path) -> None:
     assert dry(tmp_path, *words, DRY_RUN="1", BACKENDS="null,onnxruntime", THREADS="1,2")[0].startswith("8 cells")
 
 
+def test_the_factors_of_a_gpu_multiply_cells_and_stand_in_their_names(tmp_path: Path) -> None:
+    words = ["--plan", "demo", "--model", "yolov5n@64", "--backends", "null,onnxruntime", "--rounds", "1"]
+    factors = {"IO_MEMORY": "host,pinned", "ISSUE_MODES": "latency,throughput", "CUDA_GRAPH": "no,true", "BUILDS": "2"}
+    lines = dry(tmp_path, *words, THREADS="1", **factors)
+    assert lines[0] == "18 cells: 18 experiments in 1 rounds", "2 * 2 * 2 * 2 of ONNX Runtime, and the floor in 2 modes"
+    label = "yolov5n@64 onnxruntime fp32 build 2 1 thread pinned throughput CUDA graph"
+    assert sum(label in line for line in lines) == 1, lines
+
+
 def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Path) -> None:
     lines = dry(tmp_path, "--plan", "demo", "--rounds", "2")
     assert re.fullmatch(r"   1  round 1  \S+ \S+ fp32 \d+ threads?  .*", lines[1])
@@ -127,6 +141,11 @@ def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Pat
         (["bench", "--batch", "²"], "'²' is not a count", 2),
         (["bench", "--max-seconds", "nan"], "MAX_SECONDS: max_seconds is nan", 2),
         (["bench", "--seed", "-1"], "SEED: seed is -1", 2),
+        (["bench", "--io-memory", "pined"], r"IO_MEMORY: unknown I/O memory 'pined' \(nearest: pinned", 2),
+        (["bench", "--issue-modes", "troughput"], r"unknown issue mode 'troughput' \(nearest: throughput\)", 2),
+        (["bench", "--cuda-graph", "ture"], r"'ture' is neither true nor false \(nearest: true\)", 2),
+        (["bench", "--builds", "0"], "0 is not in the range", 2),
+        (["bench", "--builds", "1001"], "BUILDS: builds is 1001; the most is 1000", 2),
         (["bench", "--board", "xavier"], "unknown board 'xavier'", 2),
         (["bench", "--flux"], "No such option", 2),
         (["benhc"], "No such command", 2),

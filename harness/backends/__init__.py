@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 from harness.backends._contract import Backend
 
@@ -10,6 +10,11 @@ from harness.backends._contract import Backend
 def names() -> List[str]:
     """Every backend's name, none of them imported."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def options(name: str) -> Dict[str, type]:
+    """Names and types of the build options of its own that the backend `name` understands; starts no runtime."""
+    return dict(get(name).options)
 
 
 def get(name: str) -> Backend:

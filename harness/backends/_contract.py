@@ -59,6 +59,9 @@ class Runner(abc.ABC):
     `slot` counts from 0 to the number of slots asked for at load, less one. Buffers are made at load, never here.
     """
 
+    slots: int = 1
+    """How many inferences may be in flight at a time, each with buffers of its own; one that is synchronous has 1."""
+
     @abc.abstractmethod
     def set_inputs(self, feed: Feed, slot: int = 0) -> None:
         """Host to device: copies every array of `feed` into the slot's input buffers."""

@@ -133,6 +133,8 @@ class Backend(_contract.Backend):
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
         import onnxruntime
 
+        if inference.cuda_graph is True:
+            raise Unsupported("onnxruntime: this harness launches no CUDA graph of it")
         settings = _settings(inference.threads)
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # done at build
         session = onnxruntime.InferenceSession(str(engine_dir / ENGINE), settings, providers=_providers())

@@ -123,6 +123,8 @@ class Backend(_contract.Backend):
         return Built(executed, EMULATED if options.precision == "fp16" and not _native_fp16() else "")
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
+        if inference.cuda_graph is True:
+            raise Unsupported("tvm: a CUDA graph needs a CUDA device, and it runs on the CPU here")
         # Read once, when TVM's thread pool starts; it counts the calling thread.
         os.environ["TVM_NUM_THREADS"] = str(inference.threads)
         import tvm

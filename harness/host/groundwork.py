@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Union
 
 from harness.host.engines import EngineStore
-from harness.host.progress import Progress
+from harness.host.progress import Progress, engine_label
 from harness.host.references import ReferenceStore
 from harness.host.survey import REFERENCE_RUNTIME, Survey
 from harness.jobs import Failure
@@ -27,7 +27,7 @@ def build_engines(
     found: Dict[BuildOptions, Union[Engine, Failure]] = {}
     for options in dict.fromkeys(experiment.build for experiment in experiments):
         made_of = survey.ingredients(options)
-        name = f"engine {options.model} {options.backend} {options.precision} batch {options.batch}"
+        name = f"engine {engine_label(options)}"
         if made_of is None:
             found[options] = Failure(status="skipped", reason=survey.machine.backends[options.backend].reason)
             progress.line(f"{name}: skipped: {survey.machine.backends[options.backend].reason}")

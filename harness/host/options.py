@@ -6,7 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import click
 
-from harness.host.plan import Overrides, Threads
+from harness.host.nearest import close
+from harness.host.plan import IO_MEMORY, ISSUE_MODES, Overrides, Threads
 
 ROOT = Path(__file__).resolve().parents[2]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -40,6 +41,16 @@ class ThreadCounts(Counts):
 
     def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Threads:
         return word if word == "all" else int(super().one(word, param, ctx))
+
+
+class Switches(Words):
+    name = "true,false"
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+    def one(self, word: str, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> bool:
+        if word.lower() not in self.words:
+            self.fail(f"{word!r} is neither true nor false{close(word, self.words)}", param, ctx)
+        return self.words[word.lower()]
 
 
 class Shapes(click.ParamType):
@@ -80,6 +91,11 @@ WHAT: List[Decorator] = [
     option("--precisions", type=Words(), help="Precisions instead of the plan's."),
     option("--batch", type=Counts(), help="Batch sizes instead of the plan's."),
     option("--threads", type=ThreadCounts(), help="CPU threads instead of the plan's; all = what is allowed here."),
+    option("--io-memory", type=Words(), help=f"Where inputs and outputs lie: {', '.join(IO_MEMORY)}."),
+    option("--issue-modes", type=Words(), help=f"How inferences are issued: {', '.join(ISSUE_MODES)}."),
+    option("--cuda-graph", type=Switches(), help="Launch an inference as one CUDA graph; true,false does both."),
+    option("--builds", type=click.IntRange(1), help="Build each engine so often, to see how much builds differ."),
+    option("--calibration", help="Folder of images that INT8 engines are calibrated with.", metavar="FOLDER"),
     option("--seed", type=int, help="Of the order of cells and of the inputs."),
     option(
         "--shapes", type=Shapes(), help="Sizes of a file's inputs, like images:1x3x640x640.", metavar="NAME:NxM,..."
@@ -123,6 +139,11 @@ def overrides(
     precisions: Optional[List[str]] = None,
     batch: Optional[List[int]] = None,
     threads: Optional[List[Threads]] = None,
+    io_memory: Optional[List[str]] = None,
+    issue_modes: Optional[List[str]] = None,
+    cuda_graph: Optional[List[bool]] = None,
+    builds: Optional[int] = None,
+    calibration: Optional[str] = None,
     seed: Optional[int] = None,
     rounds: Optional[int] = None,
     warmup: Optional[int] = None,
@@ -139,6 +160,11 @@ def overrides(
         precisions=precisions,
         batch=batch,
         threads=threads,
+        io_memory=io_memory,
+        issue_modes=issue_modes,
+        cuda_graph=cuda_graph,
+        builds=builds,
+        calibration=calibration,
         seed=seed,
         rounds=rounds,
         warmup=warmup,

@@ -1,26 +1,28 @@
 """The plan: a TOML file that names what is compared and how, and the flags or variables that overrule it.
 
-Only this module knows the spelling of plans; it ends in a list of experiments. Precedence: flag > variable > plan >
+Only this module knows the spelling of plans; `matrix.py` makes experiments of one. Precedence: flag > variable > plan >
 default (flags and variables arrive here as one `Overrides`, already in that order).
 """
 
-import itertools
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from harness import backends
 from harness.errors import PlanError
 from harness.host import toml
 from harness.host.models.naming import label
 from harness.host.nearest import close, nearest
-from harness.records import BuildOptions, Experiment, InferenceOptions, Record, SystemOptions
+from harness.records import Option, Record
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 PRECISIONS = ("fp32", "tf32", "fp16", "int8")
+DEFAULT_MEMORY = "default"
+"""Each backend's own first choice of where inputs and outputs lie."""
+IO_MEMORY = (DEFAULT_MEMORY, "host", "pinned", "mapped", "managed")
+ISSUE_MODES = ("latency", "throughput")
 FLOOR = "null"
 BOUNDS: Dict[str, Tuple[float, float]] = {
     "rounds": (1, 10_000),
@@ -31,9 +33,10 @@ BOUNDS: Dict[str, Tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
 }
 """Least and most of every number; the seed's are those of numpy's frozen generator, which draws the inputs."""
-MOST_BATCH, MOST_THREADS = 65_536, 65_536
+MOST_BATCH, MOST_THREADS, MOST_BUILDS = 65_536, 65_536, 1_000
 VARIABLES = {"models": "MODEL"}
 """What a field is called where a flag or variable names it; the others are the field in capitals."""
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 Threads = Union[int, str]
 """A count, or `all`: what affinity and cgroup of the board allow."""
 
@@ -46,6 +49,16 @@ class Block(Record, frozen=True):
     precisions: List[str] = msgspec.field(default_factory=lambda: ["fp32"])
     batch: List[int] = msgspec.field(default_factory=lambda: [1])
     threads: List[Threads] = msgspec.field(default_factory=lambda: ["all"])
+    io_memory: List[str] = msgspec.field(default_factory=lambda: [DEFAULT_MEMORY])
+    issue_modes: List[str] = msgspec.field(default_factory=lambda: ["latency"])
+    cuda_graph: List[bool] = msgspec.field(default_factory=lambda: [False])
+    builds: int = 1
+    """How often each engine is built; every build is an experiment of its own, since builds differ."""
+    options: Dict[str, Dict[str, Option]] = {}
+    """Backend to its own build options: `[experiments.options.tensorrt]` with `workspace_mb = 2048`."""
+
+
+LISTS = tuple(name for name in Block.__struct_fields__ if name not in {"builds", "options"})
 
 
 class Plan(Record, frozen=True):
@@ -63,6 +76,8 @@ class Plan(Record, frozen=True):
     baseline: Optional[str] = None
     shapes: Dict[str, List[int]] = {}
     """Sizes of the inputs of models that are given as files with dynamic dimensions, by input name."""
+    calibration: Optional[str] = None
+    """A folder of images that INT8 engines are calibrated with."""
 
     def worker_limit_s(self) -> float:
         return self.time_limit_s if self.time_limit_s is not None else 10 * self.max_seconds + 120
@@ -76,6 +91,10 @@ class Overrides(Record, frozen=True):
     precisions: Optional[List[str]] = None
     batch: Optional[List[int]] = None
     threads: Optional[List[Threads]] = None
+    io_memory: Optional[List[str]] = None
+    issue_modes: Optional[List[str]] = None
+    cuda_graph: Optional[List[bool]] = None
+    builds: Optional[int] = None
     rounds: Optional[int] = None
     warmup: Optional[int] = None
     iterations: Optional[int] = None
@@ -83,6 +102,7 @@ class Overrides(Record, frozen=True):
     seed: Optional[int] = None
     baseline: Optional[str] = None
     shapes: Optional[Dict[str, List[int]]] = None
+    calibration: Optional[str] = None
 
 
 def find(name: str) -> Path:
@@ -141,13 +161,22 @@ def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
 
 
 def _check_block(block: Block, where: Dict[str, str]) -> None:
-    for name in Block.__struct_fields__:
+    for name in LISTS:
         if not getattr(block, name):
             raise PlanError(f"{where[name]}: {name} is empty; name at least one")
     for backend in block.backends:
         _known("backend", backend, backends.names(), where["backends"])
     for precision in block.precisions:
         _known("precision", precision, PRECISIONS, where["precisions"])
+    for memory in block.io_memory:
+        _known("I/O memory", memory, IO_MEMORY, where["io_memory"])
+    for mode in block.issue_modes:
+        _known("issue mode", mode, ISSUE_MODES, where["issue_modes"])
+    if not 1 <= block.builds <= MOST_BUILDS:
+        limit = "the least is 1" if block.builds < 1 else f"the most is {MOST_BUILDS}"
+        raise PlanError(f"{where['builds']}: builds is {block.builds}; {limit}")
+    for backend, options in block.options.items():
+        _check_options(backend, options, where["options"])
     for batch in block.batch:
         if not 1 <= batch <= MOST_BATCH:
             limit = "the least is 1" if batch < 1 else f"the most is {MOST_BATCH}"
@@ -158,29 +187,19 @@ def _check_block(block: Block, where: Dict[str, str]) -> None:
             raise PlanError(f"{where['threads']}: threads is {threads!r}; {what}")
 
 
-def experiments(
-    plan: Plan, allowed_threads: int, board: str = "local", container: Union[str, UnsetType] = UNSET
-) -> List[Experiment]:
-    """Every combination once, in the plan's order; `all` becomes the board's count.
-
-    The floor, what the harness itself adds, is measured in every run: it is put in front where nobody asked for it.
-    """
-    found: Dict[str, Experiment] = {}
-    for block in plan.experiments:
-        combined = itertools.product(block.models, block.precisions, block.batch, block.threads, block.backends)
-        for model, precision, batch, threads, backend in combined:
-            one = Experiment(
-                build=BuildOptions(model=label(model), backend=backend, precision=precision, batch=batch),
-                inference=InferenceOptions(
-                    threads=allowed_threads if threads == "all" else int(threads),
-                    warmup=plan.warmup,
-                    iterations=plan.iterations,
-                    max_seconds=float(plan.max_seconds),
-                ),
-                system=SystemOptions(board=board, container=container),
-            )
-            found.setdefault(one.slug(), one)
-    return with_floor(list(found.values()))
+def _check_options(backend: str, options: Mapping[str, Option], where: str) -> None:
+    """Against the names and types that the backend itself declares."""
+    _known("backend in options", backend, backends.names(), where)
+    known = backends.options(backend)
+    for name, value in options.items():
+        if not known:
+            raise PlanError(f"{where}: unknown option {name!r} of {backend}, which has none")
+        _known(f"option of {backend}", name, list(known), where)
+        kind = known[name]
+        # In Python a bool is an int; in a plan `true` is no number.
+        right = type(value) in {int, float} if kind is float else type(value) is kind
+        if not right:
+            raise PlanError(f"{where}: option {name} of {backend} is {value!r}; it is {KINDS[kind]}")
 
 
 def models(plan: Plan) -> Dict[str, str]:
@@ -191,14 +210,6 @@ def models(plan: Plan) -> Dict[str, str]:
         if other != reference:
             raise PlanError(f"MODEL: {other} and {reference} would both be called {label(reference)}; rename a file")
     return found
-
-
-def with_floor(found: List[Experiment]) -> List[Experiment]:
-    if any(one.build.backend == FLOOR for one in found):
-        return found
-    first = found[0]
-    options = BuildOptions(model=first.build.model, backend=FLOOR, batch=first.build.batch)
-    return [msgspec.structs.replace(first, build=options), *found]
 
 
 def _known(what: str, value: str, known: Sequence[str], where: str) -> None:

@@ -3,11 +3,12 @@
 import contextlib
 import copy
 import time
-from typing import Iterator, Tuple
+from typing import Iterator, List, Tuple
 
+from msgspec import UNSET
 from rich.console import Console
 
-from harness.records import Experiment, Result, ThroughputSamples
+from harness.records import BuildOptions, Experiment, Result, ThroughputSamples
 
 
 class Step:
@@ -29,8 +30,7 @@ class CellScreen:
             self.text = f"{result.status}: {result.reason}"
             return
         if isinstance(result.samples, ThroughputSamples):
-            rate = result.samples.count * result.experiment.build.batch * 1e9 / result.samples.span_ns
-            self.text = f"{result.status}, {rate:.4g} inferences a second"
+            self.text = f"{result.status}, {result.samples.per_second:.4g} inferences a second"
             return
         middle = sorted(result.samples.compute_ns)[len(result.samples.compute_ns) // 2] / 1e6
         self.text = f"{result.status}, median {f'{middle:.0f}' if middle >= 1000 else f'{middle:.4g}'} ms"
@@ -92,7 +92,22 @@ def label(experiment: Experiment) -> str:
     build, inference = experiment.build, experiment.inference
     threads = f"{inference.threads} thread{'s' if inference.threads > 1 else ''}"
     batch = f" batch {build.batch}" if build.batch > 1 else ""
-    return f"{build.model} {build.backend} {build.precision}{batch} {threads}"
+    words = [f"{build.model} {build.backend} {build.precision}{batch}", *_of_build(build), threads]
+    words += [inference.io_memory] if inference.io_memory != "host" else []
+    words += [inference.issue_mode] if inference.issue_mode != "latency" else []
+    words += ["CUDA graph"] if inference.cuda_graph is True else []
+    return " ".join(words)
+
+
+def engine_label(build: BuildOptions) -> str:
+    words = [build.model, build.backend, build.precision, f"batch {build.batch}", *_of_build(build)]
+    return " ".join(words)
+
+
+def _of_build(build: BuildOptions) -> List[str]:
+    """What else sets one engine apart from another: its backend's options and which of several builds it is."""
+    words = [f"{name}={value}" for name, value in (build.options or {}).items()]
+    return words + ([f"build {build.build_number}"] if build.build_number is not UNSET else [])
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,8 @@ from harness.host import options
 from harness.host import plan as plans
 from harness.host.plan import Plan
 
-LISTS = ("model", "backends", "precisions", "batch", "threads")
-PLAIN = ("seed", "rounds", "warmup", "iterations", "max_seconds", "baseline")
+LISTS = ("model", "backends", "precisions", "batch", "threads", "io_memory", "issue_modes", "cuda_graph")
+PLAIN = ("builds", "calibration", "seed", "rounds", "warmup", "iterations", "max_seconds", "baseline")
 
 
 class Request(NamedTuple):
@@ -47,7 +47,7 @@ def _command(given: Dict[str, Any], plan: str) -> str:
     words = ["make", "bench", f"PLAN={plan}"]
     for name in LISTS:
         if given.get(name):
-            words.append(f"{name.upper()}={','.join(str(one) for one in given[name])}")
+            words.append(f"{name.upper()}={','.join(_word(one) for one in given[name])}")
     if given.get("shapes"):
         sizes = {name: "x".join(str(size) for size in one) for name, one in given["shapes"].items()}
         words.append("SHAPES=" + ",".join(f"{name}:{size}" for name, size in sizes.items()))
@@ -57,3 +57,7 @@ def _command(given: Dict[str, Any], plan: str) -> str:
         words.append(f"BOARD={','.join(given['board'])}")
     words += [f"{name.upper()}={given[name]}" for name in PLAIN if given.get(name) is not None]
     return " ".join(shlex.quote(word) for word in words)
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

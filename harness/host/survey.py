@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from harness.host import engines, machines
+from harness.host import engines, machines, matrix
 from harness.host import plan as plans
 from harness.host.board import Board
 from harness.host.models.prepare import PreparedModel, prepare
@@ -39,7 +39,9 @@ def experiments_on(
     """The board's facts, and the plan's experiments with its thread count filled in."""
     asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
     machine = machines.probe(results / ".work", sorted(asked), board, trust_known)
-    return machine, plans.experiments(plan, machine.allowed_threads, board.name, board.container)
+    io_memory = {name: facts.io_memory for name, facts in machine.backends.items()}
+    found = matrix.experiments(plan, machine.allowed_threads, board.name, board.container, io_memory)
+    return machine, found
 
 
 def survey(

@@ -24,6 +24,10 @@ class BuildOptions(Record, frozen=True):
     build_number: Union[int, UnsetType] = UNSET
     """From 1, where one engine is built several times to see how much builds differ."""
 
+    def __hash__(self) -> int:
+        """Of all but `options`, which is a dict; what is equal hashes alike."""
+        return hash((self.model, self.backend, self.precision, self.batch, self.target, self.build_number))
+
 
 class InferenceOptions(Record, frozen=True):
     """How an engine is run and timed."""

@@ -68,3 +68,8 @@ class ThroughputSamples(Record, frozen=True, tag_field="issue_mode", tag="throug
     def span_ns(self) -> int:
         """From the first start to the last end."""
         return max(self.end_ns) - self.start_ns[0]
+
+    @property
+    def per_second(self) -> float:
+        """Inferences (of whatever batch), the filling of the slots and their last drain included."""
+        return self.count * 1e9 / max(1, self.span_ns)

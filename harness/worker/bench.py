@@ -5,14 +5,15 @@ import resource
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, List
 
 from harness import backends, upgrades
+from harness.backends._contract import Feed, Runner
 from harness.errors import AccuracyError, BuildError, Unsupported
 from harness.jobs import BenchJob
-from harness.records import Accuracy, Engine, Result
+from harness.records import Accuracy, Engine, OutputAccuracy, Result
 from harness.worker import accuracy, arrays
-from harness.worker.measure import measure_latency
+from harness.worker.measure import check_slots, measure
 from harness.worker.reasons import reason
 
 
@@ -43,19 +44,34 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     backend = backends.get(job.experiment.build.backend)
     engine = checked_engine(job)
     found["variant"] = engine.variant
+    offered = backend.io_memory()
+    if inference.io_memory not in offered:
+        name = job.experiment.build.backend
+        raise Unsupported(
+            f"{name} keeps inputs and outputs in {', '.join(offered)} memory here, not {inference.io_memory}"
+        )
     inputs, expected = arrays.load(Path(job.arrays), job.reference.arrays_sha256)
     start = time.perf_counter_ns()
     with backend.load(Path(job.engine_dir), inference) as runner:
         found["load_s"] = round((time.perf_counter_ns() - start) / 1e9, 3)
+        check_slots(runner, inference)  # before the verification, which may take long
         if backend.computes:
-            runner.set_inputs(inputs)
-            runner.enqueue()
-            runner.synchronize()
-            rows = accuracy.compare(runner.get_outputs(), expected)
-            found["accuracy"] = Accuracy(reference=job.reference.key, tolerance=job.tolerance, outputs=rows)
-            accuracy.check(rows, job.tolerance)
-        latency = measure_latency(runner, inputs, inference)
-    found.update(samples=latency.samples, warmup_done=latency.warmup_done, deviations=latency.deviations)
+            for rows in _compared(runner, inputs, expected, inference.slots):
+                found["accuracy"] = Accuracy(reference=job.reference.key, tolerance=job.tolerance, outputs=rows)
+                accuracy.check(rows, job.tolerance)
+        measured = measure(runner, inputs, inference)
+    found.update(samples=measured.samples, warmup_done=measured.warmup_done, deviations=measured.deviations)
+
+
+def _compared(runner: Runner, inputs: Feed, expected: Feed, slots: int) -> Iterator[List[OutputAccuracy]]:
+    """Of every slot, all of them in flight together as they will be when they are timed."""
+    for slot in range(slots):
+        runner.set_inputs(inputs, slot)
+        runner.enqueue(slot)
+    for slot in range(slots):
+        runner.synchronize(slot)
+    for slot in range(slots):
+        yield accuracy.compare(runner.get_outputs(slot), expected)
 
 
 def checked_engine(job: BenchJob) -> Engine:

@@ -1,12 +1,14 @@
 """The only clock: times a runner, one function per issue mode. Knows nothing of runtimes, files or statistics."""
 
+import contextlib
 import gc
 import time
 from array import array
-from typing import Callable, List, NamedTuple
+from typing import Callable, Iterator, List, NamedTuple, Union
 
 from harness.backends._contract import Feed, Runner
-from harness.records import InferenceOptions, LatencySamples
+from harness.errors import Unsupported
+from harness.records import InferenceOptions, LatencySamples, ThroughputSamples
 
 Clock = Callable[[], int]
 """Monotonic nanoseconds."""
@@ -15,41 +17,84 @@ LEAST_WARMUP = 2
 LEAST_ITERATIONS = 10
 
 
-class Latency(NamedTuple):
+class Measured(NamedTuple):
     """What was measured, and what the budget took away."""
 
-    samples: LatencySamples
+    samples: Union[LatencySamples, ThroughputSamples]
     warmup_done: int
     deviations: List[str]
 
 
-def measure_latency(
-    runner: Runner, feed: Feed, inference: InferenceOptions, clock: Clock = time.perf_counter_ns
-) -> Latency:
-    """Warm-ups, then timed iterations, one inference at a time.
+def measure(runner: Runner, feed: Feed, inference: InferenceOptions, clock: Clock = time.perf_counter_ns) -> Measured:
+    """In the issue mode that is asked for; both share warm-up, budget and the rules of the loop.
 
     Between two readings of the clock nothing of ours is created, logged or decided, and the garbage collector is off.
     The budget is looked at between iterations: warm-up may take its share of it (by count), never below 2 and 10.
     """
-    budget_ns = int(inference.max_seconds * 1e9)
-    share = inference.warmup / (inference.warmup + inference.iterations)
+    return (measure_throughput if inference.issue_mode == "throughput" else measure_latency)(
+        runner, feed, inference, clock
+    )
+
+
+def measure_latency(
+    runner: Runner, feed: Feed, inference: InferenceOptions, clock: Clock = time.perf_counter_ns
+) -> Measured:
+    """Warm-ups, then timed iterations, one inference at a time."""
+    with _undisturbed():
+        budget = _Budget(inference, clock())
+        warmup_done = _warm_up(runner, feed, inference.warmup, budget.warmup_ns, clock)
+        samples = iterate(runner, feed, inference.iterations, budget.end_ns, clock)
+    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count))
+
+
+def measure_throughput(
+    runner: Runner, feed: Feed, inference: InferenceOptions, clock: Clock = time.perf_counter_ns
+) -> Measured:
+    """Warm-ups, then timed iterations, each issued while the one before it may still run, in slots that take turns."""
+    check_slots(runner, inference)
+    with _undisturbed():
+        budget = _Budget(inference, clock())
+        warmup_done = _warm_up_slots(runner, feed, inference, budget.warmup_ns, clock)
+        samples = overlap(runner, feed, inference.slots, inference.iterations, budget.end_ns, clock)
+    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count))
+
+
+def check_slots(runner: Runner, inference: InferenceOptions) -> None:
+    """Raises Unsupported where the runner has fewer slots than the issue mode takes: nothing could overlap."""
+    if runner.slots < inference.slots:
+        what = f"{inference.issue_mode} needs {inference.slots} inferences in flight at a time"
+        raise Unsupported(f"{what}; this runner takes {runner.slots}")
+
+
+class _Budget:
+    """Until when, on the clock, warm-up may last and until when all of it."""
+
+    def __init__(self, inference: InferenceOptions, begin_ns: int) -> None:
+        budget_ns = int(inference.max_seconds * 1e9)
+        share = inference.warmup / (inference.warmup + inference.iterations)
+        self.warmup_ns, self.end_ns = begin_ns + int(budget_ns * share), begin_ns + budget_ns
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The garbage collector is off; it is as it was when this ends, however it ends."""
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        begin = clock()
-        warmup_done = _warm_up(runner, feed, inference.warmup, begin + int(budget_ns * share), clock)
-        samples = iterate(runner, feed, inference.iterations, begin + budget_ns, clock)
+        yield
     finally:
         if collecting:
             gc.enable()
-    deviations = []
-    done = len(samples.compute_ns)
+
+
+def _deviations(inference: InferenceOptions, warmup_done: int, done: int) -> List[str]:
+    found = []
     if warmup_done < inference.warmup:
-        deviations.append(f"{warmup_done} of {inference.warmup} warm-ups in a budget of {inference.max_seconds:g} s")
+        found.append(f"{warmup_done} of {inference.warmup} warm-ups in a budget of {inference.max_seconds:g} s")
     if done < inference.iterations:
-        deviations.append(f"{done} of {inference.iterations} iterations in a budget of {inference.max_seconds:g} s")
-    return Latency(samples, warmup_done, deviations)
+        found.append(f"{done} of {inference.iterations} iterations in a budget of {inference.max_seconds:g} s")
+    return found
 
 
 def _warm_up(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock) -> int:
@@ -115,4 +160,65 @@ def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock)
         compute_ns=compute[:done].tolist(),
         d2h_ns=d2h[:done].tolist(),
         device_ns=device[:done].tolist() if timer is not None else None,
+    )
+
+
+def _warm_up_slots(runner: Runner, feed: Feed, inference: InferenceOptions, deadline: int, clock: Clock) -> int:
+    """Untimed iterations as the timed ones run, all of them over at the end; returns how many."""
+    slots = inference.slots
+    least, done = max(LEAST_WARMUP, slots), 0  # every slot once
+    while done < inference.warmup and not (done >= least and clock() >= deadline):
+        slot = done % slots
+        if done >= slots:
+            runner.synchronize(slot)
+            runner.get_outputs(slot)
+        runner.set_inputs(feed, slot)
+        runner.enqueue(slot)
+        done += 1
+    for each in range(max(0, done - slots), done):
+        runner.synchronize(each % slots)
+        runner.get_outputs(each % slots)
+    return done
+
+
+def overlap(runner: Runner, feed: Feed, slots: int, count: int, deadline: int, clock: Clock) -> ThroughputSamples:
+    """The timed iterations in `slots` that take turns; ends after the tenth once the clock has passed `deadline`.
+
+    A slot is synchronized and its outputs are taken before its next inputs are copied: that reading of the clock is the
+    end of the one and the start of the other. All slots are drained before this returns, so that every iteration has
+    an end.
+    """
+    set_inputs, enqueue, synchronize, get_outputs = (
+        runner.set_inputs,
+        runner.enqueue,
+        runner.synchronize,
+        runner.get_outputs,
+    )
+    starts, ends = (array("q", bytes(8 * count)) for _ in range(2))
+    issued = 0
+    while issued < count:
+        slot = issued % slots
+        if issued >= slots:
+            synchronize(slot)
+            get_outputs(slot)
+            now = clock()
+            ends[issued - slots] = now
+            if issued >= LEAST_ITERATIONS and now >= deadline:
+                break
+        else:
+            now = clock()
+        starts[issued] = now
+        set_inputs(feed, slot)
+        enqueue(slot)
+        issued += 1
+    # Those that are still in flight; after a break the oldest of them has been taken already.
+    for each in range(issued - slots + (issued < count), issued):
+        synchronize(each % slots)
+        get_outputs(each % slots)
+        ends[each] = clock()
+    first = starts[0]
+    return ThroughputSamples(
+        slots=slots,
+        start_ns=[start - first for start in starts[:issued]],
+        end_ns=[end - first for end in ends[:issued]],
     )

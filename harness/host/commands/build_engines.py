@@ -7,7 +7,7 @@ import click
 from harness.host import groundwork, lock, options, runs, survey
 from harness.host.board import Board
 from harness.host.boards import opened
-from harness.host.progress import Progress
+from harness.host.progress import Progress, engine_label
 from harness.host.request import Request, requested
 from harness.jobs import Failure
 
@@ -37,7 +37,7 @@ def _build(request: Request, board: Board, progress: Progress) -> int:
     worst = 0
     where = "" if len(request.boards) == 1 else f"{board.name}: "
     for options_, engine in engines.items():
-        name = f"{where}{options_.model} {options_.backend} {options_.precision} batch {options_.batch}"
+        name = f"{where}{engine_label(options_)}"
         if isinstance(engine, Failure):
             click.echo(f"{name}: {engine.status}: {engine.reason}")
             worst = worst if engine.status == "skipped" else 1
