@@ -222,7 +222,7 @@ class Sshd:
             " GlobalKnownHostsFile none\n StrictHostKeyChecking no\n"  # a careless user's: it is checked anyway
         )
         wrapper = self.clients / "ssh"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\necho "$*" >> {root}/calls\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')
         wrapper.chmod(0o755)
 
     def start(self) -> "Sshd":
@@ -245,6 +245,10 @@ class Sshd:
                     os.kill(child, signal.SIGKILL)
             self._process.kill()
             self._process.wait(10)
+
+    def calls(self) -> List[str]:
+        """The arguments of each ssh that was started."""
+        return (self._root / "calls").read_text().splitlines()
 
     def forget_host_key(self) -> None:
         self._known.write_text("")
