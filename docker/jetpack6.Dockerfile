@@ -6,7 +6,10 @@ ARG DEVEL
 FROM ${DEVEL} AS wheels
 ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
 ENV PATH=$CUDA_HOME/bin:$PATH CPATH=$CUDA_HOME/include LIBRARY_PATH=$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs
-RUN apt-get update \
+# All that is installed comes from Ubuntu. NVIDIA's own sources are dropped first: those in its images name releases and
+# keys that are gone (r36.0 in r8.6.2), and apt-get fails with the first source that does.
+RUN find /etc/apt -name '*.list' -exec sed -i '/nvidia\.com/d' {} + \
+ && apt-get update \
  && apt-get install -y --no-install-recommends build-essential ca-certificates python3-dev python3-pip python3-venv \
  && rm -rf /var/lib/apt/lists/*
 COPY requirements/jetpack6.txt /tmp/requirements.txt
@@ -29,12 +32,20 @@ RUN git clone --quiet --depth 1 --branch "$TVM" --recurse-submodules --shallow-s
  && printf 'set(%s "%s")\n' USE_LLVM llvm-config-15 USE_CUDA ON USE_CUDNN OFF USE_CUBLAS OFF USE_Z3 OFF \
       CMAKE_CUDA_ARCHITECTURES "$CUDA_ARCHITECTURES" > /src/tvm/config.cmake \
  && /opt/runtimes/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation /src/tvm
+# TVM calls nvcc when it builds an engine, and the runtime base has none: compiler and headers, no libraries.
+RUN mkdir /opt/runtimes/cuda && cd /usr/local/cuda/ \
+ && cp -a --parents bin/nvcc bin/nvcc.profile bin/crt bin/cudafe++ bin/fatbinary bin/ptxas nvvm include \
+      targets/*/include /opt/runtimes/cuda
 
 FROM ${BASE}
 ENV DEBIAN_FRONTEND=noninteractive CUDA_HOME=/usr/local/cuda
-# g++ links what TVM compiles; libgomp and python3 are absent from the runtime base; LLVM is TVM's CPU compiler.
-RUN apt-get update \
+# g++ links what TVM compiles, and nvcc calls it; libgomp and python3 are absent from the runtime base; LLVM is what
+# TVM compiles with for the CPU.
+RUN find /etc/apt -name '*.list' -exec sed -i '/nvidia\.com/d' {} + \
+ && apt-get update \
  && apt-get install -y --no-install-recommends g++ libgomp1 libllvm15 python3 python3-distutils \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=tvm /opt/runtimes /opt/runtimes
-ENV PATH=/opt/runtimes/bin:$CUDA_HOME/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/runtimes/bin:/opt/runtimes/cuda/bin:$CUDA_HOME/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# TVM's other way, NVRTC, needs one more package.
+ENV TVM_CUDA_COMPILE_MODE=nvcc

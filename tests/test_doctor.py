@@ -156,6 +156,33 @@ def test_what_an_engine_tells(info: Dict[str, object], l4t: Optional[str], state
     assert [one.state for one in engine.findings(info, l4t)] == states
 
 
+def test_a_jetsons_memory_limit_covers_the_cpus_share_only() -> None:
+    assert engine.limits(INFO, None).text == "the engine can set one"
+    assert "not what the GPU's driver does" in engine.limits(INFO, "35.4.1").text
+
+
+def test_images_on_another_disk_are_looked_for_there(tmp_path: Path) -> None:
+    assert system.moved(None) is None
+    assert system.moved({"DockerRootDir": "/var/lib/docker"}) is None
+    for name in ("/x; touch y", "/$(touch y)", "relative", "/x'y", "/x\ny", "/x y"):
+        assert system.moved({"DockerRootDir": name}) is None, "it would reach a shell"
+    asked = system.moved({"DockerRootDir": "/mnt/nvme/docker"})
+    assert asked is not None
+    tool = tmp_path / "usr/bin/df"
+    tool.parent.mkdir(parents=True)
+    there = 'case "$*" in *nvme*) echo /n 9 1 77000000 1% /mnt/nvme;; *) echo /d 9 1 5000000 1% /;; esac'
+    tool.write_text(f"#!/bin/sh\necho Head\n{there}\n")
+    tool.chmod(0o755)
+    seen = glance.read(None, "lab", system.WANTED, tmp_path)
+    before = system.disk(seen)
+    assert before is not None
+    assert before.text.startswith("5.0 GB")
+    seen.said.update(glance.read(None, "lab", asked, tmp_path).said)
+    after = system.disk(seen)
+    assert after is not None
+    assert (after.state, after.text[:7]) == ("ok", "77.0 GB")
+
+
 def test_a_worker_says_what_it_can_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:

@@ -47,6 +47,10 @@ class Board(Protocol):
     container: Union[str, UnsetType]
     """Pin of the containers its workers run in."""
 
+    @property
+    def here(self) -> bool:
+        """Whether it is this machine, as far as its address tells."""
+
     def ready(self) -> bool:
         """Whether workers can be launched without anything being pulled or built first."""
 
@@ -77,6 +81,7 @@ class LocalBoard:
 
     name = LOCAL
     container: Union[str, UnsetType] = UNSET
+    here = True
 
     def __init__(self, work: Path) -> None:
         self._work = work

@@ -96,7 +96,18 @@ def opened(
             told = progress.of_board(name) if several else progress
             found.append(_open(name, known[name], jetpack, results, told))
             stack.callback(found[-1].close)
+        _refuse_twice_here(found)
         yield found
+
+
+def _refuse_twice_here(boards: Sequence[Board]) -> None:
+    """Containers on one engine see each other; workers without one do not see them."""
+    here = [one for one in boards if one.here]
+    if len(here) > 1 and any(isinstance(one, LocalBoard) for one in here):
+        raise PlanError(
+            f"BOARD: {' and '.join(one.name for one in here)} are this machine, with a container and without: at the "
+            "same time they would disturb each other; measure one after the other"
+        )
 
 
 def known_boards(path: Path = FILE) -> Dict[str, Entry]:
@@ -133,17 +144,18 @@ def _open(name: str, entry: Entry, jetpack: Optional[str], results: Path, progre
         raise PlanError(
             f"board {name}: its workers run in containers, so name a pin: JETPACK, or jetpack in boards.toml"
         )
-    return open_in_containers(name, entry, wanted, progress, _owner(results))
+    return open_in_containers(name, entry, wanted, progress, _owner(results, name))
 
 
-def _owner(results: Path) -> str:
-    """Of holds on boards. The lock on the results folder lets only one of us live at a time, so that a hold which is
-    still there after a connection was lost is known for our own."""
+def _owner(results: Path, name: str) -> str:
+    """Of the hold on a board. The lock on the results folder lets only one of us live at a time, so that a hold which
+    is still there after a connection was lost is known for our own. With the board's name in it, since two boards of
+    one run may be one machine under two names: the second must find it held, not take it over."""
     path = results / ".owner"
     if not path.exists():
         results.mkdir(parents=True, exist_ok=True)
         upgrades.write_bytes(path, secrets.token_hex(8).encode())
-    return path.read_text().strip()
+    return f"{path.read_text().strip()}.{name}"
 
 
 def open_in_containers(

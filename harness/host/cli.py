@@ -12,6 +12,7 @@ import click
 import harness
 from harness.errors import STORAGE, HarnessError, StorageError
 from harness.host import commands
+from harness.host.printable import printable
 
 
 class Interrupted(BaseException):
@@ -67,7 +68,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 141
     except (HarnessError, OSError, KeyboardInterrupt, click.Abort, Interrupted) as error:
         text, code = _in_words(error)
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
         return code
 
 

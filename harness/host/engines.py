@@ -77,17 +77,33 @@ class EngineStore:
             engine = msgspec.structs.replace(answer, log_tail=tail)
             final = self.folder(made_of)
             part = final.with_name(f".{final.name}.part")
-            shutil.rmtree(part, ignore_errors=True)
+            _remove(part)
             try:
                 launcher.take("engine", part)
+                _check(part, answer)
             except RefusedArchive as error:
-                shutil.rmtree(part, ignore_errors=True)
+                _remove(part)
                 return Failure(status="crashed", reason=str(error))
             upgrades.write(part / "engine.json", engine)
             if final.exists():  # broken, or `find` would have taken it
                 shutil.rmtree(final)
             part.replace(final)
             return engine
+
+
+def _check(folder: Path, engine: Engine) -> None:
+    """Raises RefusedArchive for what is no folder of exactly the files that the engine's record names."""
+    there = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if not path.is_dir()}
+    there.pop("engine.json", None)
+    if not folder.is_dir() or there != engine.files:
+        raise RefusedArchive("the answer was refused: the engine's files are not those that its record names")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def blames_storage(reason: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Iterator, List, Tuple
 from msgspec import UNSET
 from rich.console import Console
 
+from harness.host.printable import printable
 from harness.records import BuildOptions, Experiment, Result, ThroughputSamples
 
 
@@ -57,7 +58,7 @@ class Progress:
 
     def line(self, text: str, detail: bool = False) -> None:
         if self._verbose or not detail:
-            self._console.print(f"{self._prefix}{text}", markup=False)
+            self._console.print(printable(f"{self._prefix}{text}"), markup=False)
 
     @contextlib.contextmanager
     def step(self, text: str) -> Iterator[Step]:

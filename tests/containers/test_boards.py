@@ -165,3 +165,22 @@ def test_every_verb_closes_its_connections(
     assert said in told.out + told.err
     assert connected
     assert [one for one in connected if one._client is not None] == []
+
+
+def test_this_machine_with_a_container_and_without_is_refused(tmp_path: Path, stub: Engines) -> None:
+    engine = stub({"GET /info": (200, {"ServerVersion": "20.10.24", "MemTotal": 8 << 30})})
+    written(tmp_path, f'[boxed]\ndocker = "{engine.address}"\njetpack = "cpu"\n')
+    with pytest.raises(PlanError, match="BOARD: local and boxed are this machine, with a container and without"):
+        opened(tmp_path, "local", "boxed")
+    assert isinstance(opened(tmp_path, "local")[0], LocalBoard)
+    assert len(opened(tmp_path, "boxed")) == 1
+    written(tmp_path, f'[boxed]\ndocker = "{engine.address}"\n[other]\ndocker = "{engine.address}"\n')
+    assert len(opened(tmp_path, "boxed", "other", jetpack="cpu")) == 2, "their engine tells the one from the other"
+
+
+def test_a_hold_belongs_to_one_board_of_one_results_folder(tmp_path: Path) -> None:
+    """So that a second name for the same machine finds it held, and the same name takes its own hold over."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    owners = [boards._owner(folder, name) for folder in (one, other) for name in ("a", "b")]
+    assert len(set(owners)) == 4
+    assert boards._owner(one, "a") == owners[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import pytest
+from packaging.version import Version
 
 from harness.host.containers import pins
 
@@ -116,7 +117,7 @@ WRONG: Dict[Check, List[Callable[[str], str]]] = {
     ],
     needs_no_buildkit: [
         lambda text: "# syntax=docker/dockerfile:1\n" + text,
-        lambda text: text.replace("RUN apt", "RUN --mount=type=cache,target=/root apt", 1),
+        lambda text: text.replace("RUN ", "RUN --mount=type=cache,target=/root ", 1),
         lambda text: text.replace("COPY --from", "COPY --link --from", 1),
         lambda text: text + "RUN <<EOF\necho\nEOF\n",
         lambda text: text + "RUN cat > /x <<'EOF'\nEOF\n",
@@ -249,3 +250,42 @@ def test_llvm_of_the_build_is_the_one_of_the_run() -> None:
         text = (DOCKER / f"{family}.Dockerfile").read_text()
         numbers = set(re.findall(r"(?:llvm-|libllvm|llvm-config-)(\d+)", text))
         assert len(numbers) == 1, numbers
+
+
+NVIDIAS = sorted({pin.family for pin in pins.load().pins.values() if pin.base.startswith("nvcr.io/")})
+
+
+def asks_no_source_of_nvidia(text: str) -> bool:
+    """Before packages are asked for in anything that starts from an image of NVIDIA."""
+    outside = [one for one in stages(text) if one[0].split()[1] in BASES]
+    first = [next(line for line in one if "apt-get" in line) for one in outside]
+    dropping = r"RUN find /etc/apt -name '*.list' -exec sed -i '/nvidia\.com/d' {} + && apt-get update "
+    return all(re.sub(" +", " ", line).startswith(dropping) for line in first)
+
+
+@pytest.mark.parametrize("family", NVIDIAS)
+def test_sources_that_nvidias_images_name_and_that_are_gone_stop_no_build(family: str) -> None:
+    """r8.6.2 names a release r36.0 that is not there."""
+    text = (DOCKER / f"{family}.Dockerfile").read_text()
+    assert asks_no_source_of_nvidia(text)
+    dropping = re.findall(r"find /etc/apt .*\n && ", text)
+    assert len(dropping) == 2
+    assert not asks_no_source_of_nvidia(text.replace(dropping[0], "", 1)), "in the first stage"
+    assert not asks_no_source_of_nvidia("".join(text.rsplit(dropping[1], 1))), "in the last"
+
+
+def has_nvcc(text: str) -> bool:
+    """TVM calls it when it builds an engine for a GPU; runtime bases have none."""
+    copied = any("bin/nvcc " in line for line in starting(text, "RUN"))
+    brought = copied and any("/opt/runtimes/cuda/bin:" in line for line in stages(text)[-1])
+    return brought or "RUN nvcc --version" in stages(text)[-1]
+
+
+@pytest.mark.parametrize("family", NVIDIAS)
+def test_tvm_finds_nvcc_where_engines_are_built(family: str) -> None:
+    text = (DOCKER / f"{family}.Dockerfile").read_text()
+    assert has_nvcc(text)
+    assert not has_nvcc(text.replace("bin/nvcc ", "").replace("RUN nvcc --version", ""))
+    assert not has_nvcc(text.replace("/opt/runtimes/cuda/bin:", "").replace("RUN nvcc --version", ""))
+    by_package = {Version(pin.tvm) >= Version("0.27") for pin in pins.load().pins.values() if pin.family == family}
+    assert {"TVM_CUDA_COMPILE_MODE=nvcc" in text} == by_package, "0.27 takes NVRTC if it is not told"

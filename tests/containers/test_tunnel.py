@@ -208,3 +208,33 @@ def test_trouble_with_a_file_of_this_machine_is_not_laid_to_the_engine() -> None
     assert caught.value.errno == errno.ENOSPC
     with pytest.raises(Lost, match="does not answer"), Daemon("lab", "unix:///x").words():
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def test_dockers_own_client_is_led_to_the_same_engine(
+    ssh: Ssh, relay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own ssh would take any host key where the user's configuration does; its user may have chosen a context."""
+    ssh(relay)
+    daemon = Daemon("lab", "ssh://lab")
+    _ = daemon.client
+    assert daemon.options() == ["--host", f"unix://{daemon._tunnel.path}"]  # type: ignore[union-attr]
+    daemon.close()
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    assert Daemon("local").options() == ["--context", "default"]
+    assert Daemon("lab", context="lab").options() == ["--context", "lab"]
+    assert Daemon("local", "unix:///x").options() == ["--host", "unix:///x"]
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    assert Daemon("local").options() == ["--host", f"unix://{tmp_path}/engine.sock"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "PermissionError(13, 'Permission denied')",
+        "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+    ],
+)
+def test_a_user_who_may_not_use_docker_is_told_which_group(ssh: Ssh, words: str) -> None:
+    ssh(f"sys.stderr.write({words!r} + '\\n'); sys.exit(1)")
+    with pytest.raises(LaunchError, match="this user may not use it; join the docker group"):
+        _ = Daemon("lab", "ssh://lab").client

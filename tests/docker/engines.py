@@ -20,6 +20,8 @@ BASE = "debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 START_LIMIT_S = 60
+NOT_THERE = "deb https://repo.download.nvidia.com/jetson/common r36.0 main\n"
+"""A source of packages that some of NVIDIA's images name, and that does not exist: apt-get fails with it."""
 
 
 NEEDED = "HARNESS_NEEDS_ENGINE"
@@ -113,6 +115,7 @@ def import_suite(engine: Engine, work: Path, name: str, suite: str, mirror: str)
     if ubuntu:  # Ubuntu's own image knows the updates too
         pockets = [f"deb {mirror} {suite}{pocket} main universe" for pocket in ("", "-updates", "-security")]
         (rootfs / "etc/apt/sources.list").write_text("\n".join(pockets) + "\n")
+        (rootfs / "etc/apt/sources.list.d/nvidia-l4t-apt-source.list").write_text(NOT_THERE)
     if CA.exists():  # whoever stands between this machine and its package index is trusted inside too
         shutil.copy(str(CA), str(rootfs / "etc/ssl-host.crt"))
         (rootfs / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl-host.crt\n")
@@ -219,7 +222,7 @@ class Sshd:
             " GlobalKnownHostsFile none\n StrictHostKeyChecking no\n"  # a careless user's: it is checked anyway
         )
         wrapper = self.clients / "ssh"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\necho "$*" >> {root}/calls\nexec {shutil.which("ssh")} -F {root}/config "$@"\n')
         wrapper.chmod(0o755)
 
     def start(self) -> "Sshd":
@@ -242,6 +245,10 @@ class Sshd:
                     os.kill(child, signal.SIGKILL)
             self._process.kill()
             self._process.wait(10)
+
+    def calls(self) -> List[str]:
+        """The arguments of each ssh that was started."""
+        return (self._root / "calls").read_text().splitlines()
 
     def forget_host_key(self) -> None:
         self._known.write_text("")

@@ -1,5 +1,6 @@
 """What may go wrong with containers, for real: each time one Result per cell, nothing lost, nothing left."""
 
+import contextlib
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from harness.errors import LaunchError
-from harness.host import doctor, runs
+from harness.host import boards, doctor, runs
 from harness.host.containers import daemon, image, labels, pins
 from harness.host.containers import launcher as launching
 from harness.host.containers.daemon import Daemon, Lost
@@ -171,6 +172,17 @@ def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_pat
     assert "another run builds or measures there" in errors[0]
 
 
+def test_two_names_of_one_machine_are_not_measured_side_by_side(engine: Engine, tmp_path: Path, clean: None) -> None:
+    file = tmp_path / "boards.toml"
+    file.write_text("".join(f'[{name}]\ndocker = "{engine.address}"\njetpack = "cpu"\n' for name in "ab"))
+    with boards.opened("ab", None, tmp_path / "results", QUIET, file) as (one, other), one.held(lambda *_: None):
+        said = r"board b: .* or another board of this one is the same machine"
+        with pytest.raises(LaunchError, match=said), other.held(lambda *_: None):
+            pass
+        with contextlib.closing(engine.client()) as client:
+            assert len(client.containers.list()) == 1, "the first still holds it"
+
+
 def test_the_doctor_during_a_run_disturbs_nothing(
     engine: Engine, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: None
 ) -> None:
@@ -219,8 +231,9 @@ def test_a_base_that_no_registry_has(engine: Engine) -> None:
     pin = msgspec.structs.replace(
         pins.load().get("cpu"), base="localhost:1/nobody/has:this", devel="localhost:1/nobody/has:this"
     )
-    with pytest.raises(LaunchError, match=r"JETPACK=cpu.*localhost:1/nobody/has:this|Docker refused"):
-        image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
+    said = r"board local: Docker refused: .*localhost:1/"
+    with contextlib.closing(Daemon("local", engine.address)) as far, pytest.raises(LaunchError, match=said):
+        image.ensure(far, "cpu", pin, QUIET)
 
 
 def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
@@ -228,8 +241,8 @@ def test_a_base_with_another_digest_than_the_pinned_one(engine: Engine) -> None:
     pin = msgspec.structs.replace(pins.load().get("cpu"), base_digest=digest, devel_digest=digest)
     with pytest.raises(
         LaunchError, match=r"pinned to debian:bookworm-slim with digest sha256:0+; .* has none \(it was imported\)"
-    ):
-        image.ensure(Daemon("local", engine.address), "cpu", pin, QUIET)
+    ), contextlib.closing(Daemon("local", engine.address)) as far:
+        image.ensure(far, "cpu", pin, QUIET)
 
 
 OTHER_ROUND = (
@@ -276,6 +289,29 @@ def test_an_engine_folder_with_a_million_members(
     outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
     assert outcome.counts.get("ok", 0) == 0
     assert all("more than 1000 members" in one.reason for one in runs.load_one(outcome.folder).results)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "import shutil; shutil.rmtree(job.engine_dir); open(job.engine_dir, 'w')",
+        "os.mkdir(job.engine_dir + '/deeper'); open(job.engine_dir + '/deeper/x', 'w')",
+        "open(job.engine_dir + '/more', 'w')",
+        "os.remove(job.engine_dir + '/' + sorted(out.files)[0])",
+    ],
+)
+def test_an_engine_of_other_files_than_it_names(
+    engine: Engine, measure: Measure, monkeypatch: pytest.MonkeyPatch, what: str, clean: None
+) -> None:
+    honest, work = launching.source(), "code/harness/worker/build.py"
+    more = f"\n\nhonest = build\ndef build(job):\n    out = honest(job)\n    {what}\n    return out\n"
+    monkeypatch.setattr(launching, "source", lambda: {**honest, work: honest[work] + more.encode()})
+    outcome = measure(msgspec.structs.replace(PLAN, rounds=1))
+    assert outcome.counts == {"crashed": 2}
+    assert reasons(outcome.folder) == ["the answer was refused: the engine's files are not those that its record names"]
+    assert list((outcome.folder.parent / "engines").iterdir()) == []
+    monkeypatch.undo()
+    assert measure(msgspec.structs.replace(PLAN, rounds=1, iterations=11)).counts == {"ok": 2}, "nothing is in the way"
 
 
 @pytest.mark.parametrize("verb", ["build", "reference"])

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from harness.errors import LaunchError
-from harness.host import runs
+from harness.host import doctor, runs
 from harness.host.boards import Entry, open_in_containers
 from harness.host.containers import labels
 from harness.host.containers.daemon import Lost
@@ -77,6 +77,19 @@ def test_a_board_behind_ssh(sshd: Sshd, measure: Measure) -> None:
     assert outcome.counts == {"ok": 4}
     machine = runs.load_one(outcome.folder).machine
     assert machine.container is not None and machine.container.jetpack == "cpu"
+    again = open_in_containers("xavier-lab", entry, "cpu", QUIET)
+    with contextlib.closing(again), again.held(lambda run, result: None):
+        assert again.shell() == 0
+    assert all("StrictHostKeyChecking=yes" in call for call in sshd.calls()), "also what the shell comes through"
+
+
+def test_the_doctor_finds_the_disk_that_the_images_are_on(
+    second: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", second.address)
+    (one,) = [one for one in doctor.examine("local", "cpu", tmp_path).findings if one.name == "image disk"]
+    assert 0 < float(one.text.split()[0]) <= DISK_BYTES / 1e9
+    assert one.state == "note", "it is a small one"
 
 
 def test_a_host_key_that_is_not_known_is_refused(sshd: Sshd) -> None:

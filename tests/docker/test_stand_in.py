@@ -1,6 +1,6 @@
 """The JetPack images as far as they can be built without their bases: on bare Ubuntu of the base's own release.
 
-What stays unproved: pycuda (needs the devel base's CUDA), TVM from source (the same, and a checkout of its repository),
+What stays unproved: pycuda and nvcc (of the base's CUDA), TVM from source (the same, and a checkout of its repository),
 TensorRT, and everything on arm64.
 """
 
@@ -18,7 +18,7 @@ from tests.docker.engines import Engine, import_suite
 
 UBUNTU = {"jetpack5": "focal", "jetpack6": "jammy", "jetpack7": "noble"}
 MIRROR = "http://archive.ubuntu.com/ubuntu"
-BEYOND = re.compile(r"git clone|/src/tvm")
+BEYOND = re.compile(r"git clone|/src/tvm|nvcc")
 CHECK = """
 import sys, numpy, msgspec, onnx, onnxruntime
 session = onnxruntime.InferenceSession(onnx.helper.make_model(onnx.helper.make_graph(

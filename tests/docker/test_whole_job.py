@@ -12,9 +12,12 @@ import pytest
 
 from harness.host import doctor
 from harness.host.boards import Entry, open_in_containers
-from harness.host.containers import labels, launcher, pins, privilege
+from harness.host.containers import labels, launcher, pins, privilege, shell
 from harness.host.containers.archive import pack
+from harness.host.containers.daemon import Daemon
+from harness.host.containers.keeper import Keeper
 from harness.host.progress import Progress
+from harness.jobs import ProbeJob
 from tests.docker.conftest import ROOT
 from tests.docker.engines import Engine
 
@@ -131,6 +134,23 @@ def _image(engine: Engine) -> str:
     tags: List[str] = [tag for image in client.images.list(filters=labels.ours("image")) for tag in image.tags]
     client.close()
     return tags[0]
+
+
+def test_what_an_image_would_start_by_itself_is_not_started(engine: Engine, clean: None) -> None:
+    """NVIDIA's server images begin with a script of their own."""
+    with contextlib.closing(Daemon("test", engine.address)) as daemon:
+        api = daemon.client.api
+        made = api.create_container(_image(engine), command=["true"])["Id"]
+        other = api.commit(made, conf={"Entrypoint": ["/bin/false"], "Cmd": ["nothing"]})["Id"]
+        api.remove_container(made)
+        limits, access = privilege.Limits(), privilege.GpuAccess({}, {}, "none")
+        try:
+            with Keeper(daemon, other), launcher.ContainerLauncher(daemon, other, limits, access, {}) as one:
+                ended = one.run("probe", ProbeJob(backends=[]), 60)
+                assert ended.code == 0, ended.log
+                assert shell.run(daemon, other, limits, access) == 0
+        finally:
+            api.remove_image(other)
 
 
 def test_a_board_that_is_let_go_has_no_connection_open(engine: Engine, clean: None) -> None:

@@ -7,6 +7,7 @@ import click
 from harness.host import groundwork, lock, options, runs, survey
 from harness.host.board import Board
 from harness.host.boards import opened
+from harness.host.printable import printable
 from harness.host.progress import Progress, engine_label
 from harness.host.request import Request, requested
 from harness.jobs import Failure
@@ -39,7 +40,7 @@ def _build(request: Request, board: Board, progress: Progress) -> int:
     for options_, engine in engines.items():
         name = f"{where}{engine_label(options_)}"
         if isinstance(engine, Failure):
-            click.echo(f"{name}: {engine.status}: {engine.reason}")
+            click.echo(printable(f"{name}: {engine.status}: {engine.reason}"))
             worst = worst if engine.status == "skipped" else 1
         else:
             click.echo(f"{name}: {engine.key}, built in {engine.build_seconds:.1f} s")

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from harness.host import options
+from harness.host.printable import printable
 
 
 @click.command("doctor")
@@ -32,7 +33,7 @@ def command(**given: Any) -> int:
             if len(found) > 1:
                 click.echo(f"board {one.board}")
             for finding in one.findings:
-                click.echo(f"{finding.state:<7} {finding.name:<16} {finding.text}")
+                click.echo(printable(f"{finding.state:<7} {finding.name:<16} {finding.text}"))
                 if finding.cure:
                     click.echo(f"{'':<7} {'':<16} cure: {finding.cure}")
     return 1 if any(finding.state == doctor.PROBLEM for one in found for finding in one.findings) else 0

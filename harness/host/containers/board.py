@@ -48,6 +48,10 @@ class ContainerBoard:
         self._keeper: Optional[Keeper] = None
         self._launched: Optional[ContainerLauncher] = None
 
+    @property
+    def here(self) -> bool:
+        return not self._daemon.far
+
     def ready(self) -> bool:
         return images.present(self._daemon, self.jetpack, self._pin)
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, TypeVar
 
 import docker
 import requests
@@ -62,6 +62,18 @@ class Daemon:
     def far(self) -> bool:
         """Whether a network lies between."""
         return not addresses.is_here(self.endpoint)
+
+    def options(self) -> List[str]:
+        """What leads Docker's own client to this very engine, past the context that its user has chosen.
+
+        Through the tunnel where there is one: a client that calls ssh itself checks host keys only if its user's
+        configuration says so.
+        """
+        if self._tunnel is not None:
+            return ["--host", f"unix://{self._tunnel.path}"]
+        if self.context is not None:
+            return ["--context", self.context]
+        return ["--host", self.endpoint] if self.endpoint is not None else ["--context", "default"]
 
     def info(self) -> Dict[str, Any]:
         with self.words():
@@ -208,8 +220,8 @@ def _cure(text: str) -> str:
         return "ssh does not know the board's host key; connect once by hand and compare it"
     if text.startswith("ssh: ") or "(publickey" in text:
         return f"{text}; try ssh to it by hand"
+    if "permission denied" in text.lower() or "PermissionError" in text:
+        return "this user may not use it; join the docker group (sudo usermod -aG docker $USER, then log in again)"
     if "FileNotFoundError" in text or "No such file" in text or "Connection refused" in text:
         return "it is not running; start it (sudo systemctl start docker), or install it (apt-get install docker.io)"
-    if "PermissionError" in text or "Permission denied" in text:
-        return "this user may not use it; join the docker group (sudo usermod -aG docker $USER, then log in again)"
     return text.strip().splitlines()[-1][:300] if text.strip() else "no reason given"

@@ -97,7 +97,8 @@ class Keeper:
             try:
                 made = api.create_container(
                     self._image,
-                    command=["/bin/sh", "-c", f"cat; sleep {self._grace_s:g}"],
+                    entrypoint=["/bin/sh"],
+                    command=["-c", f"cat; sleep {self._grace_s:g}"],
                     name=labels.MEASURING,
                     stdin_open=True,
                     labels=labels.labels("keeper", {labels.OWNER: self._owner}),
@@ -119,8 +120,8 @@ class Keeper:
                 time.sleep(TRY_AGAIN_S)
         else:
             raise LaunchError(
-                f"board {self._daemon.board}: another run builds or measures there; wait for it or stop it, since "
-                "two at a time would disturb each other"
+                f"board {self._daemon.board}: another run builds or measures there, or another board of this one is "
+                "the same machine; wait for it or stop it, since two at a time would disturb each other"
             )
 
     def _clear_what_holds_nothing(self) -> None:

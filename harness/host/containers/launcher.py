@@ -95,7 +95,8 @@ class ContainerLauncher:
         mounts = [cell_mount(self._volume), *store_mounts()]
         self._id = api.create_container(
             self._image,
-            command=["/bin/sh", "-c", SCRIPT, "worker", verb],
+            entrypoint=["/bin/sh"],  # not a base's own, as NVIDIA's server images have one
+            command=["-c", SCRIPT, "worker", verb],
             user=str(privilege.USER),
             working_dir=PLACE,
             environment={"HARNESS_LIMIT_S": str(limit_s + GRACE_S), **environment(self._gpu)},

@@ -45,7 +45,10 @@ def digest(reference: str, platform: str) -> str:
     if answer.status_code != 200:
         raise LaunchError(f"{reference}: the registry {host} answers {answer.status_code}: {_reason(answer)}")
     if answer.headers.get("Content-Type", "").partition(";")[0] in INDEX_TYPES and platform:
-        return _of_platform(answer.json(), platform, reference)
+        try:
+            return _of_platform(answer.json(), platform, reference)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise LaunchError(f"{reference}: the registry {host} answers with an index that is none: {error}") from None
     # Computed, not believed: the digest is the hash of these very bytes.
     return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
 

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from typing import List
 
 from harness.errors import LaunchError
 from harness.host.containers import labels, launcher, privilege
@@ -29,7 +28,7 @@ def run(daemon: Daemon, image: str, limits: privilege.Limits, gpu: privilege.Gpu
             mounts = [launcher.cell_mount(volume), *launcher.store_mounts()]
             container = api.create_container(
                 image,
-                command=["/bin/sh"],
+                entrypoint=["/bin/sh"],
                 user=str(privilege.USER),
                 working_dir=launcher.PLACE,
                 stdin_open=True,
@@ -40,14 +39,8 @@ def run(daemon: Daemon, image: str, limits: privilege.Limits, gpu: privilege.Gpu
             )["Id"]
             code = {f"job/{name}": data for name, data in launcher.source().items()}
             api.put_archive(container, launcher.VOLUME, pack(code, privilege.USER))
-        words = [client, *_where(daemon), "start", "--attach", "--interactive", container]
+        words = [client, *daemon.options(), "start", "--attach", "--interactive", container]
         return subprocess.run(words, check=False).returncode
     finally:
         with daemon.words():
             launcher.remove(daemon, container, volume)
-
-
-def _where(daemon: Daemon) -> List[str]:
-    if daemon.context is not None:
-        return ["--context", daemon.context]
-    return ["--host", daemon.address] if daemon.address is not None else []

@@ -29,8 +29,10 @@ def _of_board(name: str, daemon: Daemon, jetpack: Optional[str], results: Path) 
         seen = outside.glimpse(daemon.endpoint, name, system.WANTED)
     except LaunchError as error:
         return [Finding.problem("ssh", str(error))]
+    told = outside.NOTHING if seen is None else outside.parse(seen)
+    pin = _pin(wanted, told.l4t)
+    info, said = engine.look(daemon, told.l4t, needed=name != LOCAL or pin is not None)
     findings = []
-    l4t: Optional[str] = None
     if seen is None:
         findings.append(
             Finding.note(
@@ -40,11 +42,12 @@ def _of_board(name: str, daemon: Daemon, jetpack: Optional[str], results: Path) 
             )
         )
     else:
-        told = outside.parse(seen)
-        l4t = told.l4t
+        disk = system.moved(info)
+        if disk is not None:
+            with contextlib.suppress(LaunchError):
+                more = outside.glimpse(daemon.endpoint, name, disk)
+                seen.said.update(more.said if more is not None else {})
         findings += jetson.findings(seen, told, wanted, entry.power_mode) + system.findings(seen)
-    pin = _pin(wanted, l4t)
-    info, said = engine.look(daemon, l4t, needed=name != LOCAL or pin is not None)
     findings += said
     if info is not None or pin is None:
         findings += inside.findings(name, jetpack, pin, results)

@@ -28,7 +28,7 @@ def look(daemon: Daemon, l4t: Optional[str], needed: bool) -> Tuple[Optional[Dic
 
 
 def findings(info: Dict[str, Any], l4t: Optional[str]) -> List[Finding]:
-    return [version(info), runtime(info, l4t), limits(info)]
+    return [version(info), runtime(info, l4t), limits(info, l4t)]
 
 
 def version(info: Dict[str, Any]) -> Finding:
@@ -54,11 +54,12 @@ def runtime(info: Dict[str, Any], l4t: Optional[str]) -> Finding:
     return Finding.problem("nvidia runtime", f"{text}: no container can reach the GPU", INSTALL)
 
 
-def limits(info: Dict[str, Any]) -> Finding:
+def limits(info: Dict[str, Any], l4t: Optional[str]) -> Finding:
     if info.get("MemoryLimit") is False:
         return Finding.note(
             "memory limit",
             "the kernel lets Docker limit no memory: a cell that takes all of it may stop the board",
             "boot with cgroup_enable=memory",
         )
-    return Finding.ok("memory limit", "the engine can set one")
+    share = "" if l4t is None else "; on a Jetson it covers what the CPU takes, not what the GPU's driver does"
+    return Finding.ok("memory limit", f"the engine can set one{share}")

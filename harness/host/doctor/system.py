@@ -4,14 +4,16 @@ Also names every file that this room and the Jetson's (`jetson.py`) are told of,
 """
 
 import re
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from harness.host.containers import outside
 from harness.host.containers.glance import Seen, Wanted
 from harness.host.doctor import jetson
 from harness.host.doctor.finding import Finding
 
-DISK = "df -Pk / /var/lib/docker"
+DATA = "/var/lib/docker"
+DISK = f"df -Pk / {DATA}"
+FOLDER = re.compile(r"/[\w./-]+", re.ASCII)
 SESSIONS = ("/tmp/.X11-unix/X*", "/run/user/*/wayland-?")
 WANTED = Wanted(
     [*outside.WANTED.texts, "/proc/meminfo", "/proc/swaps", *jetson.TEXTS],
@@ -67,8 +69,18 @@ def desktop(seen: Seen) -> Finding:
     return Finding.ok("desktop", "no session is running")
 
 
+def moved(info: Optional[Dict[str, Any]]) -> Optional[Wanted]:
+    """Asks for the disk that an engine keeps its images on, where that is none of `WANTED`: people add a larger one.
+
+    None where it is, or where its name is not one to show a shell.
+    """
+    folder = str((info or {}).get("DockerRootDir") or DATA)
+    return Wanted(commands=[f"df -Pk {folder}"]) if folder != DATA and FOLDER.fullmatch(folder) else None
+
+
 def disk(seen: Seen) -> Optional[Finding]:
-    rows = [line.split() for line in seen.said.get(DISK, "").splitlines()[1:]]
+    said = [text for command, text in seen.said.items() if command.startswith("df ")]
+    rows = [line.split() for text in said for line in text.splitlines()[1:]]
     free = [int(row[3]) for row in rows if len(row) >= 6 and row[3].isdigit()]
     if not free:
         return None

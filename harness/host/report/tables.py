@@ -2,6 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
+from harness.host.printable import printable
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison
@@ -31,7 +32,7 @@ def markdown(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    return printable(" ".join(text.replace("|", "\\|").split()))
 
 
 class Footnotes:
