@@ -36,7 +36,9 @@ def open_run(request: Request, surveys: Sequence[Survey], references: Sequence[M
         if (folder / "run.json").exists():
             different = mismatch(folder, wanted, machines_)
             if different:
-                raise PlanError(f"{folder}: this run cannot be gone on with: {different}. Give another name in RUN")
+                raise PlanError(
+                    f"{folder}: this run cannot be gone on with: {different}. Another name in RUN starts a new one"
+                )
             return folder, upgrades.read(folder / "run.json", Run)
         return _create(folder, msgspec.structs.replace(wanted, name=request.run), machines_)
     for name in runs.names(request.results):
