@@ -1,11 +1,11 @@
 """How two runs differ that did not meet the same minutes: unpaired, on the round medians of logs.
 
 Welch's t interval for a difference of means with unequal variances; degrees of freedom after Welch and Satterthwaite.
-Source: Welch, Biometrika 34 (1947).
+Sources: Welch, Biometrika 34 (1947); Satterthwaite, Biometrics Bulletin 2 (1946).
 """
 
 import math
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from scipy import stats
@@ -34,10 +34,18 @@ def change(new_ns: Sequence[float], old_ns: Sequence[float], confidence: float =
     difference = float(new.mean() - old.mean())
     if min(len(new), len(old)) < LEAST_ROUNDS:
         return Change(math.exp(difference), None, None)
-    of_new, of_old = new.var(ddof=1) / len(new), old.var(ddof=1) / len(old)
-    spread = float(of_new + of_old)
-    if spread == 0:
-        return Change(math.exp(difference), math.exp(difference), math.exp(difference))
-    freedom = spread**2 / float(of_new**2 / (len(new) - 1) + of_old**2 / (len(old) - 1))
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(spread)
+    half = half_width([(float(one.var(ddof=1)), len(one)) for one in (new, old)], confidence)
     return Change(math.exp(difference), math.exp(difference - half), math.exp(difference + half))
+
+
+def half_width(parts: Sequence[Tuple[float, int]], confidence: float = 0.95) -> float:
+    """t(1 - alpha/2, df) sqrt(sum v), of a sum or difference of independent means; `parts` are (variance, count >= 2).
+
+    v = variance / count and df = (sum v)^2 / sum(v^2 / (count - 1)).
+    """
+    means = [(variance / count, count - 1) for variance, count in parts]
+    spread = sum(one for one, _ in means)
+    if spread == 0:
+        return 0.0
+    freedom = spread**2 / sum(one**2 / degrees for one, degrees in means)
+    return float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(spread)
