@@ -15,10 +15,11 @@ class Allocation(NamedTuple):
 
     address: int
     """As the device sees it."""
+    nbytes: int
     host: Optional[numpy.ndarray]
     """The same bytes as the host sees them, one-dimensional uint8; None where it cannot."""
     owner: Any
-    """By which the binding frees it."""
+    """By which the binding frees it, and copies."""
 
 
 class Binding(abc.ABC):
@@ -43,10 +44,12 @@ class Binding(abc.ABC):
         """Managed memory is from now on this stream's: the host may touch it while other streams work."""
 
     @abc.abstractmethod
-    def copy_to_device(self, address: int, host: numpy.ndarray, stream: Any) -> None: ...
+    def copy_to_device(self, address: int, source: Allocation, stream: Any) -> None:
+        """Issues a copy of the whole of `source`."""
 
     @abc.abstractmethod
-    def copy_to_host(self, host: numpy.ndarray, address: int, stream: Any) -> None: ...
+    def copy_to_host(self, target: Allocation, address: int, stream: Any) -> None:
+        """Issues a copy into the whole of `target`."""
 
     @abc.abstractmethod
     def make_stream(self) -> Any: ...
