@@ -132,6 +132,10 @@ class PlainBinding(Binding):
         event.stream, event.reached_ms = stream, None
         self._put(stream, lambda: setattr(event, "reached_ms", self.now_ms))
 
+    def wait_event(self, stream: PlainStream, event: PlainEvent) -> None:
+        # The record that counts is the one before now; its stream runs up to it when this one gets here.
+        self._put(stream, lambda: self._run(event.stream, until=event) if event.stream else None)
+
     def synchronize_event(self, event: PlainEvent) -> None:
         self._not_while_capturing("synchronize")
         assert event.stream is not None

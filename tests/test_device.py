@@ -8,7 +8,7 @@ from typing import Iterator
 import numpy
 import pytest
 
-from harness.device import KINDS, Device, Span, Tensor, Timer, device_error_in, open_device, present
+from harness.device import KINDS, Device, Span, Tensor, Timer, _dlpack, device_error_in, open_device, present
 from harness.device._words import ADVICE, RUNTIME_NAMES, device_error
 from harness.errors import DeviceError, HarnessError, Unsupported
 from tests.plain_device import FRESH, STEP_MS, PlainBinding, binding_of, plain_device
@@ -157,6 +157,48 @@ def test_a_tensor_carries_values_to_the_device_and_back(device: Device, io_memor
     assert tensor.host.tolist() == [[2, 4, 6], [8, 10, 12]]
     tensor.close()
     assert not plain.live
+
+
+def test_another_runtime_sees_a_tensor_in_place(device: Device) -> None:
+    tensor = Tensor(device, "mapped", (2, 3), "int16")
+    seen = tensor._described.tensor
+    assert tensor.__dlpack_device__() == (seen.device_type, seen.device_id) == (2, 0)
+    assert (seen.data, seen.code, seen.bits, seen.lanes, seen.byte_offset) == (tensor.address, 0, 16, 1, 0)
+    assert seen.shape[: seen.ndim] == [2, 3]
+
+    class Reader:
+        """The same description, of memory that numpy can read."""
+
+        def __init__(self) -> None:
+            self.described = _dlpack.describe(tensor.host.ctypes.data, tensor.shape, tensor.dtype, 0)
+            self.described.tensor.device_type = 1
+
+        def __dlpack__(self, **_: object) -> object:
+            return _dlpack.capsule(self.described)
+
+        def __dlpack_device__(self) -> "tuple[int, int]":
+            return 1, 0
+
+    if not hasattr(numpy, "from_dlpack"):
+        pytest.skip("this numpy reads no DLPack")
+    reader = Reader()
+    array = numpy.from_dlpack(reader)
+    tensor.host[:] = [[1, 2, 3], [4, 5, 6]]
+    assert array.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_stream_that_waits_for_an_event_starts_after_it(device: Device) -> None:
+    first, second, event, plain = device.stream(), device.stream(), device.event(), binding_of(device)
+    order = []
+    with pytest.raises(ValueError, match="never recorded"):
+        second.wait(event)
+    plain.issue(first.handle, lambda: order.append("first"))
+    event.record(first)
+    plain.issue(first.handle, lambda: order.append("after the event"))
+    second.wait(event)
+    plain.issue(second.handle, lambda: order.append("second"))
+    second.synchronize()
+    assert order == ["first", "second"]
 
 
 def test_a_tensor_of_host_memory_is_refused(device: Device) -> None:

@@ -45,7 +45,7 @@ def open_device(index: int = 0, binding: str = "") -> Device:
     missing: List[str] = []
     for name in [binding] if binding else BINDINGS:
         try:
-            return Device(_binding(name, index))
+            return Device(_binding(name, index), index)
         except ImportError as error:
             missing.append(f"{name}: {error}")
     raise Unsupported(

@@ -70,6 +70,10 @@ class Binding(abc.ABC):
     def record_event(self, event: Any, stream: Any) -> None: ...
 
     @abc.abstractmethod
+    def wait_event(self, stream: Any, event: Any) -> None:
+        """What is issued on the stream from now on starts after the event."""
+
+    @abc.abstractmethod
     def synchronize_event(self, event: Any) -> None: ...
 
     @abc.abstractmethod

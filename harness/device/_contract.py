@@ -100,6 +100,10 @@ class Stream(_Owned):
         """The `cudaStream_t`, as runtimes take it."""
         return self._binding.stream_handle(self._open())
 
+    def wait(self, event: "Event") -> None:
+        """What is issued from now on starts only once the event's latest record is reached; returns at once."""
+        self._binding.wait_event(self._open(), event._once_recorded())
+
     def synchronize(self) -> None:
         """Returns when all that was issued is done."""
         self._binding.synchronize_stream(self._open())
@@ -154,8 +158,8 @@ class Graph(_Owned):
 class Device:
     """One CUDA device, opened. A context manager: leaving it frees whatever was made of it and is still open."""
 
-    def __init__(self, binding: Binding) -> None:
-        self._binding = binding
+    def __init__(self, binding: Binding, index: int = 0) -> None:
+        self._binding, self.index = binding, index
         self._owned: Dict[int, _Owned] = {}
         self.closed = False
         self.name: str = binding.name

@@ -82,6 +82,9 @@ class CudaPython(Captures):
     def record_event(self, event: Any, stream: Any) -> None:
         _done("cuEventRecord", cuda.cuEventRecord(event, stream))
 
+    def wait_event(self, stream: Any, event: Any) -> None:
+        _done("cuStreamWaitEvent", cuda.cuStreamWaitEvent(stream, event, 0))
+
     def synchronize_event(self, event: Any) -> None:
         _done("cuEventSynchronize", cuda.cuEventSynchronize(event))
 

@@ -90,6 +90,12 @@ class PyCuda(Captures):
         except cuda.Error as error:
             raise _ours(error) from error
 
+    def wait_event(self, stream: Any, event: Any) -> None:
+        try:
+            stream.wait_for_event(event)
+        except cuda.Error as error:
+            raise _ours(error) from error
+
     def synchronize_event(self, event: Any) -> None:
         try:
             event.synchronize()

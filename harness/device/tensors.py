@@ -1,9 +1,10 @@
 """A runner's input or output, wherever the experiment says that it lies."""
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 
+from harness.device import _dlpack
 from harness.device._contract import Buffer, Device, Stream
 
 IO_MEMORY = ("pinned", "mapped", "managed")
@@ -32,6 +33,7 @@ class Tensor:
             stream.synchronize()
         self.address = (self._far or self._near).address
         self.host: numpy.ndarray = self._near.view(self.shape, self.dtype)
+        self._described = _dlpack.describe(self.address, self.shape, self.dtype, device.index)
 
     def to_device(self, stream: Stream) -> None:
         if self._far is not None:
@@ -40,6 +42,13 @@ class Tensor:
     def to_host(self, stream: Stream) -> None:
         if self._far is not None:
             self._device.copy_to_host(self._near, self._far, stream)
+
+    def __dlpack_device__(self) -> Tuple[int, int]:
+        return _dlpack.CUDA, self._device.index
+
+    def __dlpack__(self, **_: Any) -> Any:
+        """The same memory as another runtime's tensor, no copy; it is to be dropped before `close`."""
+        return _dlpack.capsule(self._described)
 
     def close(self) -> None:
         self._near.close()
