@@ -8,6 +8,7 @@ HarnessError
 ├── Unsupported      nobody: this machine cannot do it, the cell is *skipped*
 ├── BuildError       whoever owns the model or the backend: the cell is *failed*
 ├── AccuracyError    the same, outputs are wrong: the cell is *failed*
+├── DeviceError      whoever shares, powers or overfills the device: *failed* out of memory, else *crashed*
 ├── RefusedArchive   nobody: what a container left is not what a worker writes, the cell is *crashed*
 └── LaunchError      docker or the board must be mended                         exit 3
 
@@ -62,6 +63,19 @@ class BuildError(HarnessError):
 
 class AccuracyError(HarnessError):
     pass
+
+
+class DeviceError(HarnessError):
+    """A device refused or is gone; `name` is CUDA's for it (`CUDA_ERROR_OUT_OF_MEMORY`)."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+    @property
+    def status(self) -> str:
+        """How a cell ends by it: too little memory will be too little again; all else may pass, as a crash may."""
+        return "failed" if self.name == "CUDA_ERROR_OUT_OF_MEMORY" else "crashed"
 
 
 class RefusedArchive(HarnessError):

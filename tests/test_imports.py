@@ -19,6 +19,7 @@ RUNTIMES = {
     "tvm": {"tvm", "tvm_ffi", "onnx"},
     "_tvm_half": {"tvm"},
 }
+BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
 HOST_ONLY = {"click", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
 
 
@@ -79,6 +80,10 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
     elif where == "backends":
         assert ours <= {"floor", "backends", "device"}
         allowed = {"numpy", "msgspec"} | RUNTIMES.get(path.stem, set())
+        assert others <= allowed, f"{path.name} names {others - allowed}"
+    elif where == "device":
+        assert ours <= {"floor", "device"}
+        allowed = {"numpy"} | BINDINGS.get(path.stem, set())
         assert others <= allowed, f"{path.name} names {others - allowed}"
     elif where == "worker":
         assert ours <= {"floor", "backends", "device", "worker"}

@@ -5,7 +5,7 @@ No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those
 
 import abc
 from pathlib import Path
-from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol
 
 import numpy
 
@@ -40,16 +40,16 @@ class Built(NamedTuple):
     """The last four as `records/engine.py` has them."""
 
 
-class Timer(abc.ABC):
-    """Times what lies between its two calls on the runner's own stream; read only after `synchronize`."""
+class Timer(Protocol):
+    """Times what lies between its two calls on the runner's own stream; read only after `synchronize`.
 
-    @abc.abstractmethod
+    A protocol, since the device's timer (`device/timer.py`) fits it and may not import from here.
+    """
+
     def start(self) -> None: ...
 
-    @abc.abstractmethod
     def stop(self) -> None: ...
 
-    @abc.abstractmethod
     def elapsed_ns(self) -> int: ...
 
 

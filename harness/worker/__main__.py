@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, Type
 
 from harness import jobs, upgrades
-from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, Unsupported
+from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, Unsupported
 from harness.records import Record
 from harness.worker.reasons import reason
 
@@ -39,6 +39,8 @@ def main(verb: str, folder: Path) -> None:
             out = jobs.Failure(status="skipped", reason=reason(error, job))
         except (BuildError, AccuracyError) as error:
             out = jobs.Failure(status="failed", reason=reason(error, job))
+        except DeviceError as error:
+            out = jobs.Failure(status=error.status, reason=reason(error, job))
         upgrades.write(folder / "out.json", out)
     except OSError as error:
         if error.errno in STORAGE:

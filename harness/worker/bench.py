@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List
 
 from harness import backends, upgrades
 from harness.backends._contract import Feed, Runner
-from harness.errors import AccuracyError, BuildError, Unsupported
+from harness.errors import AccuracyError, BuildError, DeviceError, Unsupported
 from harness.jobs import BenchJob
 from harness.records import Accuracy, Engine, OutputAccuracy, Result
 from harness.worker import accuracy, arrays
@@ -27,6 +27,9 @@ def bench(job: BenchJob) -> Result:
         found.update(status="skipped", reason=reason(error, job))
     except (BuildError, AccuracyError) as error:
         found.update(status="failed", reason=reason(error, job))
+    except DeviceError as error:
+        # The device is often beyond use now, and tearing down may end this process: then the host's word counts.
+        found.update(status=error.status, reason=reason(error, job))
     return Result(
         experiment=job.experiment,
         round=job.round,

@@ -9,6 +9,7 @@ from typing import Optional
 
 import harness
 from harness import backends, cpu
+from harness.device import present
 from harness.errors import Unsupported
 from harness.jobs import ProbeJob
 from harness.records import BackendFacts, Machine
@@ -31,6 +32,7 @@ def probe(job: ProbeJob, root: Path = Path("/")) -> Machine:
         harness_revision=revision(),
         backends={name: facts(name, job.known.get(name)) for name in job.backends},
         timer_step_ns=timer_step_ns(),
+        cuda_device=cuda_device(),
     )
 
 
@@ -59,6 +61,13 @@ def revision() -> str:
     for path in sorted(package.rglob("*.py")):
         total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:12]
+
+
+def cuda_device() -> Optional[str]:
+    try:
+        return str(present())
+    except Unsupported:
+        return None
 
 
 def timer_step_ns() -> int:
