@@ -33,6 +33,8 @@ class Outcome(NamedTuple):
     folder: Path
     counts: Dict[str, int]
     """Cells by status, of the whole run."""
+    said: List[str] = []
+    """Whether intervals are as narrow as was asked for, where that was asked."""
 
 
 class Part(NamedTuple):
@@ -44,6 +46,10 @@ class Part(NamedTuple):
     run: Run
     on: OnBoard
 
+    def of(self, run: Run) -> "Part":
+        """The same after its run has grown."""
+        return self._replace(run=run, on=run.board(self.on.board))
+
 
 def bench(request: Request, boards: Sequence[Board], progress: Progress) -> Outcome:
     with lock.measuring(request.results), contextlib.ExitStack() as stack:
@@ -54,7 +60,16 @@ def bench(request: Request, boards: Sequence[Board], progress: Progress) -> Outc
         folder, run = open_run(request, surveys, references)
         parts = [Part(one, made, folder, run, run.board(one.board.name)) for one, made in zip(surveys, references)]
         _side_by_side(request, parts, progress)
-        return Outcome(folder, counts(runs.ended(folder, run, on).results for on in run.on))
+        said: List[str] = []
+        if run.plan.until is not None:
+            from harness.host import until  # what it computes with takes a second to import
+
+            grown = until.grow(folder, run, progress)
+            if grown is not run:
+                run, parts = grown, [part.of(grown) for part in parts]
+                _side_by_side(request, parts, progress)
+            said = until.ended(folder)
+        return Outcome(folder, counts(runs.ended(folder, run, on).results for on in run.on), said)
 
 
 def counts(boards: "Iterable[Dict[Tuple[str, int], Result]]") -> Dict[str, int]:
@@ -92,7 +107,7 @@ def _board(request: Request, part: Part, progress: Progress, stop: threading.Eve
         if stop.is_set():
             return
         left = remaining.total_s([cell for cell, _ in pending[index:]])
-        with progress.cell(experiment, number, request.plan.rounds, left) as screen:
+        with progress.cell(experiment, number, runs.rounds(part.run, part.on), left) as screen:
             start = time.monotonic()
             result = _cell(request, part, experiment, number, ground[experiment.slug()])
             runs.keep_crashed(runs.result_path(part.folder, experiment, number))
@@ -107,7 +122,7 @@ def _pending(part: Part, retry: Optional[str]) -> List[Cell]:
     ended = runs.ended(part.folder, run, on).results
     if retry is not None:
         ended = {cell: result for cell, result in ended.items() if result.status != retry}
-    planned = schedule.order(on.experiments, run.plan.rounds, run.plan.seed)
+    planned = schedule.order(on.experiments, runs.rounds(run, on), run.plan.seed)
     return [(experiment, number) for experiment, number in planned if (experiment.slug(), number) not in ended]
 
 

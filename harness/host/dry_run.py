@@ -52,5 +52,7 @@ def _lines(request: Request, board: Board) -> List[str]:
     lines.append(f"estimated time: {'at most ' if bounded else ''}about {duration(seconds)}, without building engines")
     if bounded:
         lines.append(f"({bounded} cells have no earlier run to go by: their whole budget is counted)")
+    if request.plan.until is not None:
+        lines.append(f"UNTIL={request.plan.until.words()}: these rounds are a pilot; how many follow is said after it")
     lines.append("nothing was measured: DRY_RUN is set")
     return lines

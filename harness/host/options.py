@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import click
 
 from harness.host.nearest import close
-from harness.host.plan import IO_MEMORY, ISSUE_MODES, Overrides, Threads
+from harness.host.plan import IO_MEMORY, ISSUE_MODES, Overrides, Threads, Until
 
 ROOT = Path(__file__).resolve().parents[2]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -72,6 +72,25 @@ class Shapes(click.ParamType):
         return found
 
 
+class HalfWidth(click.ParamType):
+    """`1%`, or with how long it may take, `1%,90m`."""
+
+    name = "P%[,T]"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Until:
+        if isinstance(value, Until):
+            return value
+        number = r"([0-9]+(?:\.[0-9]+)?)"
+        found = re.fullmatch(rf"{number}%(?:,{number}([smh]))?", str(value).replace(" ", ""))
+        if found is None:
+            self.fail(f"{value!r} is no half-width; write 1%, or 1%,90m for at most 90 minutes (s, m or h)", param, ctx)
+        percent, limit, unit = found.groups()
+        width = round(float(percent) / 100, 9)
+        if limit is None:
+            return Until(half_width=width)
+        return Until(half_width=width, limit_s=float(limit) * {"s": 1, "m": 60, "h": 3600}[unit])
+
+
 def option(flag: str, *, help: str, **more: Any) -> Decorator:
     """A click option whose variable is its flag in capitals."""
     variable = flag.lstrip("-").replace("-", "_").upper()
@@ -104,6 +123,7 @@ WHAT: List[Decorator] = [
 ]
 HOW: List[Decorator] = [
     option("--rounds", type=click.IntRange(1), help="Rounds; fewer than 3 give no interval and no verdict."),
+    option("--until", type=HalfWidth(), help="Add rounds until 95 % intervals reach no further; 2 h are the limit."),
     option("--warmup", type=click.IntRange(2), help="Untimed iterations first."),
     option("--iterations", type=click.IntRange(10), help="Timed iterations."),
     option("--max-seconds", type=click.FloatRange(0.001), help="Budget of one cell; never below 2 and 10 iterations."),
@@ -151,6 +171,7 @@ def overrides(
     max_seconds: Optional[float] = None,
     baseline: Optional[str] = None,
     shapes: Optional[Dict[str, List[int]]] = None,
+    until: Optional[Until] = None,
     **_: object,
 ) -> Overrides:
     """What click collected, as the plan understands it; other options are not the plan's business."""
@@ -172,4 +193,5 @@ def overrides(
         max_seconds=max_seconds,
         baseline=baseline,
         shapes=shapes,
+        until=until,
     )

@@ -34,6 +34,8 @@ BOUNDS: Dict[str, Tuple[float, float]] = {
 }
 """Least and most of every number; the seed's are those of numpy's frozen generator, which draws the inputs."""
 MOST_BATCH, MOST_THREADS, MOST_BUILDS = 65_536, 65_536, 1_000
+PILOT_ROUNDS = 8
+"""The fewest rounds whose spread may decide how many more there are."""
 VARIABLES = {"models": "MODEL"}
 """What a field is called where a flag or variable names it; the others are the field in capitals."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -61,6 +63,18 @@ class Block(Record, frozen=True):
 LISTS = tuple(name for name in Block.__struct_fields__ if name not in {"builds", "options"})
 
 
+class Until(Record, frozen=True):
+    """How narrow every ratio's interval is to be, and how long that may take."""
+
+    half_width: float
+    """Of the 95 % interval, as a share of the ratio: 0.01 is 1 %."""
+    limit_s: float = 7200.0
+    """Of the whole run, the pilot included."""
+
+    def words(self) -> str:
+        return f"{self.half_width * 100:g}%,{self.limit_s / 60:g}m"
+
+
 class Plan(Record, frozen=True):
     """A plan file, as written."""
 
@@ -78,6 +92,8 @@ class Plan(Record, frozen=True):
     """Sizes of the inputs of models that are given as files with dynamic dimensions, by input name."""
     calibration: Optional[str] = None
     """A folder of images that INT8 engines are calibrated with."""
+    until: Optional[Until] = None
+    """Then `rounds` are a pilot, whose spread decides how many are added."""
 
     def worker_limit_s(self) -> float:
         return self.time_limit_s if self.time_limit_s is not None else 10 * self.max_seconds + 120
@@ -103,6 +119,7 @@ class Overrides(Record, frozen=True):
     baseline: Optional[str] = None
     shapes: Optional[Dict[str, List[int]]] = None
     calibration: Optional[str] = None
+    until: Optional[Until] = None
 
 
 def find(name: str) -> Path:
@@ -128,6 +145,8 @@ def load(name: str, overrides: Overrides) -> Plan:
         plan, **fields, experiments=[msgspec.structs.replace(one, **block) for one in plan.experiments]
     )
     check(plan, {name: VARIABLES.get(name, name.upper()) for name in (*fields, *block)}, str(path))
+    if plan.until is not None and plan.rounds < PILOT_ROUNDS:
+        plan = msgspec.structs.replace(plan, rounds=PILOT_ROUNDS)
     return plan
 
 
@@ -141,6 +160,11 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
         if value is not None and not low <= value <= high:  # said this way round, NaN is refused as well
             limit = f"the most is {high}" if value > high else f"the least is {low}"
             raise PlanError(f"{overruled.get(name, where)}: {name} is {value}; {limit}")
+    if plan.until is not None and not (
+        0.0005 <= plan.until.half_width <= 0.5 and 1 <= plan.until.limit_s <= 30 * 86_400
+    ):
+        what = "a half-width from 0.05 to 50 % within a second to 30 days"
+        raise PlanError(f"{overruled.get('until', where)}: until is {plan.until.words()}; give {what}")
     if not plan.experiments:
         raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
     if plan.baseline is not None:

@@ -51,6 +51,8 @@ def _command(given: Dict[str, Any], plan: str) -> str:
     if given.get("shapes"):
         sizes = {name: "x".join(str(size) for size in one) for name, one in given["shapes"].items()}
         words.append("SHAPES=" + ",".join(f"{name}:{size}" for name, size in sizes.items()))
+    if given.get("until"):
+        words.append(f"UNTIL={given['until'].words()}")
     if given["jetpack"]:
         words.append(f"JETPACK={given['jetpack']}")
     if list(given["board"]) != ["local"]:

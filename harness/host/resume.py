@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple, Union
 
 import msgspec
+from msgspec import UNSET
 
 from harness import upgrades
 from harness.errors import PlanError, RecordError
@@ -26,8 +27,8 @@ Made = Dict[str, Union[Reference, Failure]]
 def open_run(request: Request, surveys: Sequence[Survey], references: Sequence[Made]) -> Tuple[Path, Run]:
     """The named run, the newest unfinished one that matches, or a new one; its folder holds run.json and machine.json.
 
-    One survey and its references for each board. A run is finished when every cell has ended, and none as what is to
-    be retried.
+    One survey and its references for each board. A run is finished when every cell has ended, none as what is to be
+    retried, and its pilot, where it has one, has decided what follows.
     """
     wanted = _planned(request, surveys, references)
     machines_ = {one.board.name: one.machine for one in surveys}
@@ -124,7 +125,8 @@ def _unfinished(folder: Path, retry: Optional[str]) -> bool:
     ended = [runs.ended(folder, run, on) for on in run.on]
     final = [result for one in ended for result in one.results.values() if result.status != retry]
     planned = sum(len(runs.cells(run, on)) for on in run.on)
-    return not any(one.broken for one in ended) and len(final) < planned
+    undecided = run.plan.until is not None and any(on.budget is UNSET for on in run.on)
+    return not any(one.broken for one in ended) and (len(final) < planned or undecided)
 
 
 def _checked(name: str) -> str:

@@ -8,7 +8,9 @@ import contextlib
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+
+from msgspec import UNSET, UnsetType
 
 from harness import upgrades
 from harness.errors import PlanError, RecordError
@@ -29,6 +31,16 @@ class Model(Record, frozen=True):
     note: str = ""
 
 
+class Budget(Record, frozen=True):
+    """What a pilot decided, once: the rounds that follow it."""
+
+    added_rounds: int
+    needed_rounds: Optional[int]
+    """As many would narrow every interval as asked; None where no sensible number would."""
+    round_s: float
+    """What a round of the pilot took."""
+
+
 class OnBoard(Record, frozen=True):
     """What was planned for one board."""
 
@@ -38,6 +50,8 @@ class OnBoard(Record, frozen=True):
     """Experiment slug to engine key."""
     references: Dict[str, Reference]
     """`<model>-b<batch>` to its reference."""
+    budget: Union[Budget, UnsetType] = UNSET
+    """Where the plan says `until`, from the end of the pilot on."""
 
 
 class Run(Record, frozen=True, tag_field="kind", tag="run"):
@@ -76,6 +90,14 @@ class RunData(Record, frozen=True):
     """Key to engine; one that could not be built is absent."""
     broken: List[str] = []
     """Files of it that cannot be read, each with the reason; whoever shows the run says so."""
+
+    @property
+    def rounds(self) -> int:
+        return rounds(self.run, self.on)
+
+    @property
+    def pilot(self) -> int:
+        return pilot(self.run, self.on)
 
 
 def new_name(model: str, now: Optional[datetime] = None) -> str:
@@ -136,8 +158,18 @@ def take(results: Path, name: str, result: Result) -> bool:
     return True
 
 
+def rounds(run: Run, on: OnBoard) -> int:
+    """All that are planned by now: the plan's, and what its pilot added."""
+    return run.plan.rounds + (0 if on.budget is UNSET else on.budget.added_rounds)
+
+
+def pilot(run: Run, on: OnBoard) -> int:
+    """The last round of those whose spread decided that more follow; 0 where the plan alone decided."""
+    return run.plan.rounds if rounds(run, on) > run.plan.rounds else 0
+
+
 def cells(run: Run, on: OnBoard) -> List[Cell]:
-    return [(experiment, number) for number in range(1, run.plan.rounds + 1) for experiment in on.experiments]
+    return [(experiment, number) for number in range(1, rounds(run, on) + 1) for experiment in on.experiments]
 
 
 def ended(folder: Path, run: Run, on: OnBoard) -> Ended:

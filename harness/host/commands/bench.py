@@ -31,6 +31,8 @@ def command(**given: Any) -> int:
             return 0
         outcome = measure(request, boards, progress)
     click.echo(f"run: {outcome.folder}  ({ended(outcome)})")
+    for sentence in outcome.said:
+        click.echo(sentence)
     click.echo("next: make report")
     return code(outcome)
 

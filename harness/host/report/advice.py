@@ -16,7 +16,7 @@ RESTLESS = 1.5
 
 
 def steps(data: RunData, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> List[str]:
-    found = [*_precision(rows), *_untuned(rows), *_intervals(comparisons, data.run.plan.rounds)]
+    found = [*_precision(rows), *_untuned(rows), *_intervals(comparisons, data.rounds)]
     return list(dict.fromkeys([*found, *_budget(rows), *_restless(data, rows), *_shortfalls(rows)]))
 
 

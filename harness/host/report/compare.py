@@ -18,20 +18,23 @@ class Comparison(NamedTuple):
     """`backend`, or `threads` where one backend is held against itself."""
 
 
-def comparisons(rows: Sequence[Row], declared: Optional[str]) -> List[Comparison]:
-    """Every row against the baseline of its own setting; what differs in the setting is never compared."""
+def comparisons(rows: Sequence[Row], declared: Optional[str], pilot: int = 0) -> List[Comparison]:
+    """Every row against the baseline of its own setting; what differs in the setting is never compared.
+
+    `pilot` is the run's: the last round of those that decided how many there are.
+    """
     measured = [row for row in rows if row.ok and row.computes]
     found = []
     for row in measured:
         baseline = _baseline([other for other in measured if setting(other) == setting(row)], declared)
         if baseline is not None and baseline is not row:
-            value = ratio(row.medians_ns, baseline.medians_ns)
+            value = ratio(row.medians_ns, baseline.medians_ns, pilot=pilot)
             if value is not None:
                 found.append(Comparison(row, baseline, value, "backend"))
     return found
 
 
-def thread_comparisons(rows: Sequence[Row]) -> List[Comparison]:
+def thread_comparisons(rows: Sequence[Row], pilot: int = 0) -> List[Comparison]:
     """Each backend with its most threads against itself with its fewest: what is left where there is one backend."""
     measured = [row for row in rows if row.ok and row.computes]
     found, seen = [], set()
@@ -43,7 +46,7 @@ def thread_comparisons(rows: Sequence[Row]) -> List[Comparison]:
         if key in seen or _threads(fewest) == _threads(most):
             continue
         seen.add(key)
-        value = ratio(most.medians_ns, fewest.medians_ns)
+        value = ratio(most.medians_ns, fewest.medians_ns, pilot=pilot)
         if value is not None:
             found.append(Comparison(most, fewest, value, "threads"))
     return found

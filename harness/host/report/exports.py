@@ -2,7 +2,7 @@
 
 import csv
 import io
-from typing import List, Sequence
+from typing import List, Mapping, Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
@@ -41,8 +41,11 @@ COLUMNS = [
 ]
 
 
-def summary_csv(rows: Sequence[Row], planned: int) -> str:
-    """One line per experiment, also where nothing was measured; times in nanoseconds, empty where there is none."""
+def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
+    """One line per experiment, also where nothing was measured; times in nanoseconds, empty where there is none.
+
+    `planned` is the number of rounds by board.
+    """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -58,7 +61,7 @@ def summary_csv(rows: Sequence[Row], planned: int) -> str:
             "board": row.experiment.system.board,
             "status": "/".join(sorted({result.status for result in row.results})) or "missing",
             "rounds_ok": len(row.medians_ns),
-            "rounds_planned": planned,
+            "rounds_planned": planned[row.experiment.system.board],
             "notes": "; ".join([*row.badges, *dict.fromkeys(one.reason for one in row.results if one.reason)]),
         }
         if row.engine is not None:
@@ -80,13 +83,13 @@ def summary_csv(rows: Sequence[Row], planned: int) -> str:
     return buffer.getvalue()
 
 
-def baseline_txt(run: Run, rows: Sequence[Row], headline: str) -> str:
+def baseline_txt(run: Run, rows: Sequence[Row], headline: str, rounds: int) -> str:
     """Plain text: what was measured and the table of figures, nothing else."""
     names = ("mean", "std", "min", "max", "P95", "P99")
     head = f"{'model':<26}{'engine':<24}{'thr':>4}{''.join(f'{name:>10}' for name in names)}{'FPS':>8}"
     lines: List[str] = [
         run.plan.title,
-        f"{run.name}, milliseconds, {run.plan.rounds} rounds",
+        f"{run.name}, milliseconds, {rounds} rounds",
         "",
         head,
         "-" * len(head),

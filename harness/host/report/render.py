@@ -41,16 +41,21 @@ def write(folder: Path) -> Report:
         headline_ = "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
         text = sections.of_boards(run.plan.title, [data.on.board for data in boards], sentences, texts)
     together = [row for each in found for row in each]
-    upgrades.write_bytes(folder / CSV, exports.summary_csv(together, run.plan.rounds).encode("utf-8"))
-    upgrades.write_bytes(folder / TEXT, exports.baseline_txt(run, together, headline_).encode("utf-8"))
+    upgrades.write_bytes(
+        folder / CSV, exports.summary_csv(together, {data.on.board: data.rounds for data in boards}).encode("utf-8")
+    )
+    upgrades.write_bytes(
+        folder / TEXT,
+        exports.baseline_txt(run, together, headline_, max(data.rounds for data in boards)).encode("utf-8"),
+    )
     upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
     return Report(folder / REPORT, headline_)
 
 
 def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE) -> "tuple[str, str]":
     """The report of one board and its headline, from records alone."""
-    compared = comparisons(found, data.run.plan.baseline)
-    threads = thread_comparisons(found)
+    compared = comparisons(found, data.run.plan.baseline, data.pilot)
+    threads = thread_comparisons(found, data.pilot)
     headlined = compared or threads
     said = headline.sentences(headlined, found, data.run.plan.baseline)
     notes = tables.Footnotes()
@@ -65,12 +70,13 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     environment.filters["table"] = tables.markdown
     text = environment.get_template("report.md.j2").render(
         run=data.run,
+        added=data.rounds - data.run.plan.rounds,
         machine=data.machine,
         headline=said[0],
         also=said[1:],
         unfinished=_unfinished(data),
         broken=data.broken,
-        latency=tables.latency(found, data.run.plan.rounds, notes),
+        latency=tables.latency(found, data.rounds, notes),
         compared=tables.compared(compared, notes),
         threads=tables.compared(threads, notes),
         notes=notes.lines(),

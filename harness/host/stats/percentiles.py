@@ -35,6 +35,21 @@ def needed(percentile: float, confidence: float = 0.95) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log(percentile / 100))
 
 
+def loadgen_queries(percentile: float, over: int = 1, confidence: float = 0.99) -> int:
+    """The fewest queries with which MLPerf's load generator believes that a percentile meets a bound `over` miss.
+
+    The smallest n with P(Bin(n, 1 - p) <= over) <= 1 - confidence: were the percentile really above the bound, so few
+    of n queries would be so seldom. Source: MLPerf inference, loadgen/early_stopping.cc, at its tolerance of 0.
+    """
+    share, low, high = 1 - percentile / 100, over, over + 1
+    while stats.binom.cdf(over, high, share) > 1 - confidence:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if stats.binom.cdf(over, middle, share) > 1 - confidence else (low, middle)
+    return high
+
+
 class PercentileBounds(NamedTuple):
     low_ns: Optional[float]
     high_ns: Optional[float]

@@ -1,0 +1,37 @@
+"""The smallest difference that a run could have shown: what "not distinguishable" is worth.
+
+From the run's own noise and number of rounds alone, never from the difference it saw (power computed from the effect
+seen says nothing that the p-value does not: Hoenig and Heisey, The American Statistician 55 (2001)).
+"""
+
+import functools
+import math
+
+from scipy import optimize, stats
+
+
+def detectable(deviation: float, rounds: int, freedom: int, power: float = 0.9, confidence: float = 0.95) -> float:
+    """The true ratio above 1 that is called more time with this power; its inverse is called less time as often.
+
+    `deviation` is that of the per-round differences of log medians, with so many degrees of freedom.
+    """
+    return math.exp(shift(freedom, power, confidence) * deviation / math.sqrt(rounds))
+
+
+@functools.lru_cache(maxsize=4096)
+def shift(freedom: int, power: float = 0.9, confidence: float = 0.95) -> float:
+    """How many standard errors of the mean a true difference must be away from nothing.
+
+    The statistic of a t test then has a noncentral t distribution; this solves P(|T| > t(1 - alpha/2)) = power for its
+    noncentrality. Source: Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed., ch. 2.
+    """
+    critical = float(stats.t.ppf((1 + confidence) / 2, freedom))
+
+    def over(noncentrality: float) -> float:
+        found = stats.nct.sf(critical, freedom, noncentrality) + stats.nct.cdf(-critical, freedom, noncentrality)
+        return float(found) - power
+
+    high = critical
+    while over(high) < 0:
+        high *= 2
+    return float(optimize.brentq(over, 0.0, high, xtol=1e-9))
