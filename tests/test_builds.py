@@ -101,7 +101,7 @@ def test_how_many_builds_would_do() -> None:
 def simulated(
     chance: numpy.random.RandomState, builds: Tuple[int, int], rounds: int, by: Tuple[float, float, float, float]
 ) -> List[List[Dict[int, float]]]:
-    """Two sides of the same speed. `by`: deviations of ours between builds, of theirs, of a side in a round, of a process."""
+    """Sides of one speed. `by`: deviations of our builds, of their builds, of a side in a round, of a process."""
     minutes, sides = chance.normal(0, 0.05, rounds), []
     for count, between in zip(builds, by):
         own = minutes + chance.normal(0, by[2], rounds)
