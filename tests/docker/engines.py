@@ -20,8 +20,9 @@ BASE = "debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 START_LIMIT_S = 60
-NOT_THERE = "deb https://repo.download.nvidia.com/jetson/common r36.0 main\n"
-"""A source of packages that some of NVIDIA's images name, and that does not exist: apt-get fails with it."""
+NOT_THERE = "deb {} r36.0 main  # for https://repo.download.nvidia.com/jetson/common\n"
+"""Stands for a source of packages that some of NVIDIA's images name: a release that is not there, so apt-get fails. On
+a server that answers: one that cannot be reached is only a warning."""
 
 
 NEEDED = "HARNESS_NEEDS_ENGINE"
@@ -115,7 +116,7 @@ def import_suite(engine: Engine, work: Path, name: str, suite: str, mirror: str)
     if ubuntu:  # Ubuntu's own image knows the updates too
         pockets = [f"deb {mirror} {suite}{pocket} main universe" for pocket in ("", "-updates", "-security")]
         (rootfs / "etc/apt/sources.list").write_text("\n".join(pockets) + "\n")
-        (rootfs / "etc/apt/sources.list.d/nvidia-l4t-apt-source.list").write_text(NOT_THERE)
+        (rootfs / "etc/apt/sources.list.d/nvidia-l4t-apt-source.list").write_text(NOT_THERE.format(mirror))
     if CA.exists():  # whoever stands between this machine and its package index is trusted inside too
         shutil.copy(str(CA), str(rootfs / "etc/ssl-host.crt"))
         (rootfs / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl-host.crt\n")
