@@ -1,7 +1,7 @@
 """A run with fixed numbers, written as a bench would write it: what reports are tested on."""
 
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import msgspec
 
@@ -22,16 +22,28 @@ from harness.records import (
     OutputAccuracy,
     Reference,
     Result,
+    ThroughputSamples,
 )
 
 VARIANTS = {"tvm": "untuned, znver3"}
-VERSIONS = {"null": "1", "onnxruntime": "1.19.2", "tvm": "0.27.0.post1"}
-BASE_MS = {"null": 0.0003, "onnxruntime": 10.0, "tvm": 226.0}
+VERSIONS = {"null": "1", "onnxruntime": "1.19.2", "tvm": "0.27.0.post1", "tensorrt": "10.3.0", "tensorrt-rtx": "1.7.1"}
+BASE_MS = {"null": 0.0003, "onnxruntime": 10.0, "tvm": 226.0, "tensorrt": 5.0, "tensorrt-rtx": 4.0}
+TOLD: Dict[str, Any] = {
+    "precision_source": "builder flags",
+    "settings": {"workspace_mb": "1024, lowered from 2048"},
+    "device_memory_bytes": 12_345_678,
+    "reformats": 3,
+}
+"""What TensorRT's builder says of an engine."""
+USUAL = ("null", "onnxruntime", "tvm")
 
 
-def experiment(backend: str, threads: int = 2, **build: object) -> Experiment:
+def experiment(
+    backend: str, threads: int = 2, inference: Optional[Dict[str, object]] = None, **build: object
+) -> Experiment:
     options = {"model": "yolov5n@320", "backend": backend, **build}
-    return Experiment(build=BuildOptions(**options), inference=InferenceOptions(threads=threads, max_seconds=3.0))
+    how = {"threads": threads, "max_seconds": 3.0, **(inference or {})}
+    return Experiment(build=BuildOptions(**options), inference=InferenceOptions(**how))  # type: ignore[arg-type]
 
 
 def result(one: Experiment, number: int, middle_ms: Optional[float] = None, **more: object) -> Result:
@@ -60,6 +72,17 @@ def result(one: Experiment, number: int, middle_ms: Optional[float] = None, **mo
     return Result(experiment=one, round=number, **values)  # type: ignore[arg-type]
 
 
+def rated(one: Experiment, number: int, per_second: float, **more: object) -> Result:
+    """A hundred inferences that overlap, at this rate."""
+    each = 1e9 / per_second
+    samples = ThroughputSamples(
+        slots=2,
+        start_ns=[round(max(0, index - 1) * each) for index in range(100)],
+        end_ns=[round((index + 1) * each) for index in range(100)],
+    )
+    return msgspec.structs.replace(result(one, number, **more), samples=samples)
+
+
 def ended(one: Experiment, number: int, status: str, reason: str) -> Result:
     return Result(experiment=one, round=number, status=status, reason=reason)
 
@@ -73,10 +96,16 @@ def key(one: Experiment) -> str:
     return ingredients(one).key()
 
 
-def machine() -> Machine:
+def machine(*more: str) -> Machine:
     facts = {
-        name: BackendFacts(available=True, version=version, architecture="x86_64", precisions=["fp32"])
-        for name, version in VERSIONS.items()
+        name: BackendFacts(
+            available=True,
+            version=VERSIONS[name],
+            architecture="x86_64",
+            precisions=["fp32"],
+            builds_vary=name.startswith("tensorrt"),
+        )
+        for name in dict.fromkeys([*USUAL, *more])
     }
     return Machine(
         board="local",
@@ -125,7 +154,8 @@ def write(folder: Path, results: List[Result], experiments: List[Experiment], ro
         ],
     )
     upgrades.write(folder / "run.json", run)
-    upgrades.write(folder / "local" / "machine.json", machine())
+    used = [one.build.backend for one in experiments]
+    upgrades.write(folder / "local" / "machine.json", machine(*used))
     built: Dict[str, Experiment] = {key(one): one for one in experiments}
     for name, one in built.items():
         engine = Engine(
@@ -138,6 +168,7 @@ def write(folder: Path, results: List[Result], experiments: List[Experiment], ro
             build_seconds=2.5,
             files={"model": 7_500_000},
             built_utc="2026-11-23T10:00:00+00:00",
+            **(TOLD if one.build.backend == "tensorrt" else {}),
         )
         upgrades.write(runs.engine_path(folder, "local", name), engine)
     for one in results:

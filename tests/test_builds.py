@@ -55,7 +55,7 @@ def test_both_add_up_and_neither_makes_the_interval_narrower() -> None:
     ours, theirs = side([0.00, 0.02, 0.04], (0.01, 0.33, -0.10)), side([0.01, 0.02, 0.03])
     found = ratio_of_builds(ours, theirs)
     assert found is not None and found.high is not None
-    between, within = [(0.0004, 3), (0.0001, 3)], (0.000233333, 3)
+    between, within = [(0.0004 / 3, 2), (0.0001 / 3, 2)], (0.000233333 / 3, 2)
     both = half_width([*between, within])
     assert math.log(found.high / found.value) == pytest.approx(max(both, half_width(between), half_width([within])))
     assert both**2 > 0.0004 / 3 + 0.0001 / 3 + 0.000233333 / 3
@@ -74,6 +74,7 @@ def test_with_one_build_of_a_side_only_its_rounds_are_covered(ours: int, theirs:
     plain, found = ratio(mean(first), mean(second)), ratio_of_builds(first, second)
     assert plain is not None and found is not None
     assert found[:3] == pytest.approx(plain[:3])
+    assert found.deviation == plain.deviation
 
 
 def test_rounds_that_a_build_lacks_are_dropped_and_two_are_too_few() -> None:

@@ -106,6 +106,9 @@ class Backend(abc.ABC):
     precisions: FrozenSet[str]
     options: Mapping[str, type] = {}
     """Names and types of the build options of its own that it understands."""
+    builds_vary: bool = False
+    """True where two builds of one model need not be alike, since the builder times its candidates: one build is then
+    one draw, and what is said of the backend needs several."""
     computes: bool = True
     """False where outputs are not computed, so that there is nothing to compare with the reference."""
 

@@ -1,5 +1,6 @@
 """Two runs held against each other, experiment by experiment: did anything get slower?"""
 
+import statistics
 from typing import Iterable, List, NamedTuple, Optional, Tuple
 
 import msgspec
@@ -20,7 +21,7 @@ class Pair(NamedTuple):
     old: Optional[Row]
     new: Optional[Row]
     change: Optional[Change]
-    """None where either run has no latency of it."""
+    """None where either run has no latency and no rate of it."""
 
 
 class Comparison(NamedTuple):
@@ -44,10 +45,10 @@ def compare(old: RunData, new: RunData) -> Comparison:
     pairs = []
     for what in [*before, *(one for one in after if one not in before)]:
         one, other = before.get(what), after.get(what)
-        both = one is not None and other is not None and one.ok and other.ok
+        both = one is not None and other is not None and one.measured and other.measured
         found = None
         if both and one is not None and other is not None:
-            found = change(list(other.medians_ns.values()), list(one.medians_ns.values()))
+            found = change(list(other.times_ns.values()), list(one.times_ns.values()))
         pairs.append(Pair(one, other, found))
     return Comparison(pairs, _notes(old, new))
 
@@ -95,11 +96,11 @@ def table(comparison: Comparison, threshold: float) -> Table:
 
 
 def _columns(pair: Pair, threshold: float) -> Tuple[List[str], str]:
-    medians = [wording.milliseconds(one.summary.median_ns) if one is not None and one.ok else "-" for one in pair[:2]]
+    medians = [_milliseconds(one) for one in (pair.old, pair.new)]
     if pair.change is None or pair.old is None or pair.new is None:
         return [*medians, "-", "-", "-"], "only in one run" if None in pair[:2] else "not measured in both"
     found = pair.change
-    rounds = f"{len(pair.old.medians_ns)} and {len(pair.new.medians_ns)}"
+    rounds = f"{len(pair.old.times_ns)} and {len(pair.new.times_ns)}"
     if found.low is None or found.high is None:
         return [*medians, wording.times(found.value), "none", rounds], "no verdict: fewer than 3 rounds"
     interval = f"{wording.times(found.low)} to {wording.times(found.high)}"
@@ -109,6 +110,13 @@ def _columns(pair: Pair, threshold: float) -> Tuple[List[str], str]:
     elif found.faster_than(threshold):
         verdict = "faster"
     return [*medians, wording.times(found.value), interval, rounds], verdict
+
+
+def _milliseconds(row: Optional[Row]) -> str:
+    """Median compute; of throughput, the time of an inference at the median rate of the rounds."""
+    if row is None or not row.measured:
+        return "-"
+    return wording.milliseconds(row.summary.median_ns if row.ok else statistics.median(row.times_ns.values()))
 
 
 def regressions(comparison: Comparison, threshold: float) -> List[Pair]:

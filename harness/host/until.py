@@ -64,7 +64,10 @@ def _budget(data: RunData, until: Until) -> Tuple[Budget, List[str]]:
     asked = f"UNTIL={until.words()}"
     took = f"{asked}: the pilot's {rounds} rounds took {duration(pilot_s)}"
     if not pilots:
-        return budget, [f"{took}; nothing is added: no two rows have {LEAST_ROUNDS} rounds to compare"]
+        why = f"no two rows have {LEAST_ROUNDS} rounds to compare"
+        if any(one.low is not None for _, one in _ratios(data)):
+            why = "what is compared are several builds, of which more are needed rather than rounds (BUILDS)"
+        return budget, [f"{took}; nothing is added: {why}"]
     if found.needed is not None and found.added == found.needed:
         enough = f"{found.added} more, about {duration(found.added * round_s)}, narrow every interval as asked"
         return budget, [f"{took}; {enough} ({SURE:.0%} sure)"]

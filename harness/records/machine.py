@@ -16,6 +16,8 @@ class BackendFacts(Record, frozen=True):
     precisions: List[str] = []
     io_memory: List[str] = []
     """Where inputs and outputs may lie; the first is what it takes unless told otherwise. Empty is `host`."""
+    builds_vary: bool = False
+    """Whether two builds of one model may differ in speed: its builder chooses by timing."""
     identity: str = ""
     """Changes whenever the other facts might, and is quick to read; empty where nothing quick says so."""
 

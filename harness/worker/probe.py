@@ -48,6 +48,7 @@ def facts(name: str, known: Optional[BackendFacts] = None) -> BackendFacts:
             architecture=backend.architecture(),
             precisions=sorted(backend.precisions),
             io_memory=backend.io_memory(),
+            builds_vary=backend.builds_vary,
             identity=identity,
         )
     except Unsupported as error:

@@ -5,8 +5,9 @@ from typing import List, Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
-from harness.host.report.compare import Comparison
+from harness.host.report.compare import ENOUGH_BUILDS, Comparison
 from harness.host.runs import RunData
+from harness.host.stats.builds import builds_for
 from harness.host.stats.ratio import LEAST_ROUNDS, rounds_for
 
 WANTED = 0.02
@@ -17,11 +18,13 @@ RESTLESS = 1.5
 
 def steps(data: RunData, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> List[str]:
     found = [*_precision(rows), *_untuned(rows), *_intervals(comparisons, data.rounds)]
-    return list(dict.fromkeys([*found, *_budget(rows), *_restless(data, rows), *_shortfalls(rows)]))
+    return list(
+        dict.fromkeys([*found, *_builds(comparisons), *_budget(rows), *_restless(data, rows), *_shortfalls(rows)])
+    )
 
 
 def _untuned(rows: Sequence[Row]) -> List[str]:
-    untuned = [row for row in rows if row.ok and row.variant.startswith("untuned")]
+    untuned = [row for row in rows if row.measured and row.variant.startswith("untuned")]
     if not untuned:
         return []
     name = wording.short(untuned[0].experiment, untuned[0].variant)
@@ -38,7 +41,7 @@ def _precision(rows: Sequence[Row]) -> List[str]:
         f"{row.experiment.build.precision}, executes {row.executed}. Use fp32 on this device, or measure "
         f"{row.experiment.build.precision} where it has kernels (a GPU, or a CPU with FP16 arithmetic)"
         for row in rows
-        if row.ok and row.executed
+        if row.measured and row.executed
     ]
 
 
@@ -54,12 +57,7 @@ def _intervals(comparisons: Sequence[Comparison], planned: int) -> List[str]:
                 found.append(f"{name}: fewer than {LEAST_ROUNDS} rounds give no verdict; ROUNDS=5 would")
             continue
         if value.high / value.value > 1 + WANTED:
-            rounds = rounds_for(value.per_round, WANTED)
-            enough = (
-                f"about ROUNDS={rounds} would do"
-                if rounds
-                else "no sensible number of rounds would do: calm the machine"
-            )
+            enough = _more_builds(one) if one.covers_builds else _more_rounds(one)
             reach = (value.high / value.value - 1) * 100
             found.append(
                 f"{name}: its interval reaches {reach:.0f} % from the ratio; for {WANTED * 100:.0f} % {enough}"
@@ -67,12 +65,36 @@ def _intervals(comparisons: Sequence[Comparison], planned: int) -> List[str]:
     return found
 
 
+def _more_rounds(one: Comparison) -> str:
+    rounds = rounds_for(one.ratio.per_round, WANTED)
+    return f"about ROUNDS={rounds} would do" if rounds else "no sensible number of rounds would do: calm the machine"
+
+
+def _more_builds(one: Comparison) -> str:
+    ours, theirs = ([row.times_ns for row in side] for side in (one.ours, one.theirs))
+    builds = builds_for(ours, theirs, WANTED)
+    if builds is not None:
+        return f"about BUILDS={builds} would do"
+    return "no sensible number of builds would do in so few rounds: take more of both"
+
+
+def _builds(comparisons: Sequence[Comparison]) -> List[str]:
+    sides = [side[0] for one in comparisons if one.only_builds is not None for side in (one.ours, one.theirs)]
+    names = dict.fromkeys(wording.backend(row.experiment.build.backend) for row in sides if row.builds_vary)
+    return [
+        f"{one} chooses by timing what it builds, so that one build is one draw: BUILDS={ENOUGH_BUILDS} or more "
+        "says how much builds differ, and covers it"
+        for one in names
+    ]
+
+
 def _budget(rows: Sequence[Row]) -> List[str]:
     found = []
     for row in rows:
-        if row.ok and row.deviations:
+        if row.measured and row.deviations:
             inference = row.experiment.inference
-            needed = (inference.warmup + inference.iterations) * row.parts.total_ns / 1e9
+            each_ns = row.parts.total_ns if row.ok else max(row.times_ns.values())
+            needed = (inference.warmup + inference.iterations) * each_ns / 1e9
             name = f"{wording.short(row.experiment, row.variant)}, {wording.setting(row.experiment)}"
             found.append(
                 f"{name}: its time budget cut it short; MAX_SECONDS={math.ceil(needed * 1.2)} gives it "
@@ -88,9 +110,11 @@ def _restless(data: RunData, rows: Sequence[Row]) -> List[str]:
     if not restless:
         return []
     names = ", ".join(
-        f"{wording.short(row.experiment, row.variant)} ({wording.setting(row.experiment)}, "
-        f"{wording.threads(row.experiment.inference.threads)})"
-        for row in restless
+        dict.fromkeys(
+            f"{wording.short(row.experiment, row.variant)} ({wording.setting(row.experiment)}, "
+            f"{wording.threads(row.experiment.inference.threads)})"
+            for row in restless
+        )
     )
     governor = data.machine.governor
     cure = "close what else runs on it"

@@ -4,7 +4,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
-from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result
+from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result, ThroughputSamples
 
 
 class Parts(NamedTuple):
@@ -26,13 +26,28 @@ class Row(NamedTuple):
     """All rounds' samples, pooled; empty where no cell is ok."""
     medians_ns: Dict[int, float]
     """Median compute by round."""
+    per_second: Dict[int, float]
+    """Inferences per second by round, of a row whose issue mode is throughput: the two never mix."""
     engine: Optional[Engine]
     accuracy: Optional[Accuracy]
     """Of the first round that has one: the engine and the inputs are the same in all."""
+    builds_vary: bool = False
+    """Whether another build of this engine may have another speed."""
 
     @property
     def ok(self) -> bool:
+        """Whether there are latencies."""
         return bool(self.compute_ns)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are latencies or rates."""
+        return self.ok or bool(self.per_second)
+
+    @property
+    def times_ns(self) -> Dict[int, float]:
+        """What ratios are made of, by round: the median of compute, or the time of an inference at the round's rate."""
+        return self.medians_ns or {number: 1e9 / each for number, each in self.per_second.items()}
 
     @property
     def computes(self) -> bool:
@@ -99,6 +114,8 @@ def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
     results = sorted(results, key=lambda result: result.round)
     engine = data.engines.get(data.on.engines.get(experiment.slug(), ""))
     measured = {one.round: one.samples.compute_ns for one in results if isinstance(one.samples, LatencySamples)}
+    rates = {one.round: one.samples.per_second for one in results if isinstance(one.samples, ThroughputSamples)}
+    facts = data.machine.backends.get(experiment.build.backend)
     variants = [result.variant for result in results if result.variant] + ([engine.variant] if engine else [])
     return Row(
         experiment=experiment,
@@ -106,6 +123,8 @@ def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
         results=results,
         compute_ns=[one for each in measured.values() for one in each],
         medians_ns={number: median(samples) for number, samples in measured.items()},
+        per_second=rates,
         engine=engine,
         accuracy=next((result.accuracy for result in results if result.accuracy is not None), None),
+        builds_vary=facts is not None and facts.builds_vary,
     )

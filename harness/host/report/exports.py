@@ -4,9 +4,12 @@ import csv
 import io
 from typing import List, Mapping, Sequence
 
+from msgspec import UNSET
+
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.runs import Run
+from harness.host.stats.rate import rate
 
 COLUMNS = [
     "model",
@@ -15,6 +18,11 @@ COLUMNS = [
     "backend",
     "variant",
     "threads",
+    "io_memory",
+    "issue_mode",
+    "cuda_graph",
+    "options",
+    "build_number",
     "board",
     "status",
     "rounds_ok",
@@ -32,11 +40,19 @@ COLUMNS = [
     "enqueue_median_ns",
     "d2h_median_ns",
     "total_median_ns",
+    "per_second_median",
+    "per_second_min",
+    "per_second_max",
+    "per_second_low",
+    "per_second_high",
     "executed",
     "relative_rms",
     "engine_key",
     "build_seconds",
     "engine_bytes",
+    "precision_source",
+    "reformats",
+    "device_memory_bytes",
     "notes",
 ]
 
@@ -45,6 +61,7 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
     """One line per experiment, also where nothing was measured; times in nanoseconds, empty where there is none.
 
     `planned` is the number of rounds by board.
+    Rows of throughput have rates instead: inferences per second over the rounds, and their 95 % interval.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
@@ -58,9 +75,14 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
             "backend": build.backend,
             "variant": row.variant,
             "threads": inference.threads,
+            "io_memory": inference.io_memory,
+            "issue_mode": inference.issue_mode,
+            "cuda_graph": str(inference.cuda_graph is True).lower(),
+            "options": " ".join(f"{name}={value}" for name, value in (build.options or {}).items()),
+            "build_number": "" if build.build_number is UNSET else build.build_number,
             "board": row.experiment.system.board,
             "status": "/".join(sorted({result.status for result in row.results})) or "missing",
-            "rounds_ok": len(row.medians_ns),
+            "rounds_ok": len(row.times_ns),
             "rounds_planned": planned[row.experiment.system.board],
             "notes": "; ".join([*row.badges, *dict.fromkeys(one.reason for one in row.results if one.reason)]),
         }
@@ -69,6 +91,9 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
                 engine_key=row.engine.key,
                 build_seconds=row.engine.build_seconds,
                 engine_bytes=sum(row.engine.files.values()),
+                precision_source=row.engine.precision_source,
+                reformats=row.engine.reformats,
+                device_memory_bytes=row.engine.device_memory_bytes,
                 executed=" ".join(f"{name}:{count}" for name, count in sorted(row.engine.executed.items())),
             )
         if row.accuracy is not None:
@@ -79,6 +104,9 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
             line["fps"] = round(found.fps(build.batch), 3)
             line.update(h2d_median_ns=parts.h2d_ns, enqueue_median_ns=parts.enqueue_ns, d2h_median_ns=parts.d2h_ns)
             line["total_median_ns"] = parts.total_ns
+        if row.per_second:
+            rates = rate(list(row.per_second.values()))._asdict()
+            line.update({f"per_second_{name}": value and round(value, 3) for name, value in rates.items()})
         writer.writerow(line)
     return buffer.getvalue()
 
@@ -95,6 +123,13 @@ def baseline_txt(run: Run, rows: Sequence[Row], headline: str, rounds: int) -> s
         "-" * len(head),
     ]
     for row in rows:
+        if row.per_second:
+            per_second = wording.rate(rate(list(row.per_second.values())).median)
+            lines.append(
+                f"{_cut(wording.setting(row.experiment), 25):<26}{_cut(_name(row), 23):<24}"
+                f"{row.experiment.inference.threads:>4}  {per_second} inferences a second{' *' if row.badges else ''}"
+            )
+            continue
         if not row.ok:
             status = ", ".join(sorted({result.status for result in row.results})) or "missing"
             lines.append(f"{_cut(wording.setting(row.experiment), 25):<26}{_cut(_name(row), 23):<24}{status:>4}")
@@ -108,7 +143,7 @@ def baseline_txt(run: Run, rows: Sequence[Row], headline: str, rounds: int) -> s
             f"{_cut(wording.setting(row.experiment), 25):<26}{_cut(_name(row), 23):<24}"
             f"{row.experiment.inference.threads:>4}{mean:>10}{std:>10}{low:>10}{high:>10}{p95:>10}{p99:>10}{fps:>8}{mark}"
         )
-    if any(row.badges for row in rows if row.ok):
+    if any(row.badges for row in rows if row.measured):
         lines += ["", "* see the notes in report.md: shortened by its budget, or executed in another precision"]
     return "\n".join([*lines, "", headline, ""])
 

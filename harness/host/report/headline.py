@@ -23,30 +23,47 @@ def sentence(one: Comparison) -> str:
         ours += f" with {wording.threads(experiment.inference.threads)}"
         theirs += f" with {wording.threads(one.baseline.experiment.inference.threads)}"
     else:
-        theirs += f" (baseline, {wording.threads(experiment.inference.threads)})"
+        told = f"{theirs[:-1]}; " if theirs.endswith(")") else f"{theirs} ("
+        theirs = f"{told}baseline, {wording.threads(experiment.inference.threads)})"
     tail = f"; {wording.setting(experiment)}"
     if one.of == "threads":
         tail += " (threads are compared here, not backends)"
-    return f"{_claim(ours, theirs, one)}{tail}{_badge(one)}"
+    return f"{_claim(ours, theirs, one)}{tail}{_badge(one)}{_builds(one)}"
 
 
 def _claim(ours: str, theirs: str, one: Comparison) -> str:
-    value = one.ratio
+    value, verdict = one.shown, one.ratio.verdict
+    what = "times the inferences a second of" if one.throughput else "times the time of"
+    verb = "makes" if one.throughput else "takes"
     if value.low is None or value.high is None:
         rounds = "1 round" if value.rounds == 1 else f"{value.rounds} rounds"
-        return f"{ours} takes about {wording.times(value.value)} times the time of {theirs}, {rounds} only: no verdict"
-    interval = f"95 % interval {wording.times(value.low)} to {wording.times(value.high)}"
-    if value.verdict == "not distinguishable":
-        return f"{ours} is not distinguishable from {theirs}: ratio {wording.times(value.value)}, {interval}"
+        return f"{ours} {verb} about {wording.times(value.value)} {what} {theirs}, {rounds} only: no verdict"
+    over = f" over {_counts(one)} builds and {value.rounds} rounds" if one.covers_builds else ""
+    interval = f"95 % interval{over} {wording.times(value.low)} to {wording.times(value.high)}"
+    if verdict == "not distinguishable":
+        by = " by throughput" if one.throughput else ""
+        return f"{ours} is not distinguishable from {theirs}{by}: ratio {wording.times(value.value)}, {interval}"
     percent = ""
     if 0.5 <= value.value <= 1.5:
         percent = f" ({abs(value.value - 1) * 100:.1f} % {'more' if value.value > 1 else 'less'})"
-    return f"{ours} takes {wording.times(value.value)} times the time of {theirs}{percent}, {interval}"
+    return f"{ours} {verb} {wording.times(value.value)} {what} {theirs}{percent}, {interval}"
+
+
+def _counts(one: Comparison) -> str:
+    """`3 and 3`: builds of either side."""
+    return f"{len(one.ours)} and {len(one.theirs)}"
+
+
+def _builds(one: Comparison) -> str:
+    """What an engine whose builder times its candidates may not be generalised to: other builds of it."""
+    if one.only_builds is None:
+        return ""
+    return f", for {'this one engine build' if one.only_builds == 1 else f'these {one.only_builds} engine builds'}"
 
 
 def _badge(one: Comparison) -> str:
     """What fell short, in the headline too: a shortened cell is not what the contract promised."""
-    both = (one.row, one.baseline)
+    both = (*one.ours, *one.theirs)
     short = [wording.short(row.experiment, row.variant) for row in both if row.deviations]
     other = [f"{wording.short(row.experiment, row.variant)} executes {row.executed}" for row in both if row.executed]
     said = [f"shortened by its time budget: {' and '.join(dict.fromkeys(short))}"] if short else []
@@ -56,7 +73,7 @@ def _badge(one: Comparison) -> str:
 
 def nothing(rows: Sequence[Row], declared: Optional[str] = None) -> str:
     """Why there is nothing to compare."""
-    measured = [row for row in rows if row.ok and row.computes]
+    measured = [row for row in rows if row.measured and row.computes]
     if not measured:
         reasons = list(dict.fromkeys(result.reason for row in rows for result in row.results if result.reason))
         return f"Nothing to compare: no backend was measured{f' ({reasons[0]})' if reasons else ''}"
@@ -64,7 +81,7 @@ def nothing(rows: Sequence[Row], declared: Optional[str] = None) -> str:
     missing = [
         f"{wording.backend(row.experiment.build.backend)}: {row.results[0].reason}"
         for row in rows
-        if row.results and not row.ok and row.results[0].reason
+        if row.results and not row.measured and row.results[0].reason
     ]
     why = f" ({'; '.join(dict.fromkeys(missing))})" if missing else ""
     were = f"{' and '.join(names)} {'were' if len(names) > 1 else 'was'}"

@@ -8,12 +8,13 @@ import numpy
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from msgspec import UNSET
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.records import LatencySamples
 
-COLOURS = {"onnxruntime": "#3b6fb6", "tvm": "#c8553d", "tensorrt": "#5a8f3c"}
+COLOURS = {"onnxruntime": "#3b6fb6", "tvm": "#c8553d", "tensorrt": "#5a8f3c", "tensorrt-rtx": "#8a6fb0"}
 OTHER = "#777777"
 BINS = 240
 MOST_POINTS = 1500
@@ -164,4 +165,5 @@ def _label(row: Row) -> str:
     build = row.experiment.build
     batch = f", batch {build.batch}" if build.batch > 1 else ""
     threads = wording.threads(row.experiment.inference.threads)
-    return f"{wording.short(row.experiment, row.variant)}, {build.precision}{batch}, {threads}"
+    number = "" if build.build_number is UNSET else f", build {build.build_number}"
+    return f"{wording.short(row.experiment, row.variant)}{number}, {build.precision}{batch}, {threads}"

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
 import jinja2
+from msgspec import UNSET
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import advice, exports, headline, plots, sections, tables, wording
+from harness.host.report import advice, engines, exports, headline, plots, ratios, sections, tables, wording
 from harness.host.report.collect import Row, rows
-from harness.host.report.compare import comparisons, thread_comparisons
+from harness.host.report.compare import ENOUGH_BUILDS, comparisons, thread_comparisons
 from harness.host.runs import RunData
 from harness.records import Machine
 
@@ -57,6 +58,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     compared = comparisons(found, data.run.plan.baseline, data.pilot)
     threads = thread_comparisons(found, data.pilot)
     headlined = compared or threads
+    latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
     said = headline.sentences(headlined, found, data.run.plan.baseline)
     notes = tables.Footnotes()
     environment = jinja2.Environment(
@@ -77,13 +79,20 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         unfinished=_unfinished(data),
         broken=data.broken,
         latency=tables.latency(found, data.rounds, notes),
-        compared=tables.compared(compared, notes),
-        threads=tables.compared(threads, notes),
+        throughput=tables.throughput(found, data.rounds, notes),
+        compared=ratios.compared(latencies, notes),
+        rates=ratios.rates_compared(rates, notes),
+        threads=ratios.compared([one for one in threads if not one.throughput], notes),
+        thread_rates=ratios.rates_compared([one for one in threads if one.throughput], notes),
         notes=notes.lines(),
         bounds=tables.percentile_bounds(found),
         steps=tables.steps(found),
         accuracy=tables.accuracy(found),
-        engines=tables.engines(found),
+        engines=engines.engines(found),
+        settings=engines.settings(found),
+        of_builds=any(row.experiment.build.build_number is not UNSET or row.builds_vary for row in found),
+        enough_builds=ENOUGH_BUILDS,
+        untried=_untried(found, data.machine),
         shortfalls=tables.shortfalls(found),
         generated=[wording.model(one.reference) for one in data.run.models if one.weights == "generated"],
         facts=_facts(data.machine),
@@ -96,6 +105,11 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         text=TEXT,
     )
     return text, said[0]
+
+
+def _untried(rows: List[Row], machine: Machine) -> bool:
+    """Whether what this project has not been able to try yet is involved."""
+    return machine.l4t is not None or any(row.experiment.build.backend.startswith("tensorrt") for row in rows)
 
 
 def _unfinished(data: RunData) -> str:

@@ -5,8 +5,8 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 from harness.host.printable import printable
 from harness.host.report import wording
 from harness.host.report.collect import Row
-from harness.host.report.compare import Comparison
 from harness.host.stats import percentiles
+from harness.host.stats.rate import rate
 from harness.records import OutputAccuracy, Result
 
 
@@ -82,6 +82,34 @@ def latency(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
 NOTHING_COMPUTED = "computes nothing: this is what the harness itself adds to every row"
 
 
+def throughput(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
+    """Rates, by round: never beside latencies, since an inference that overlaps others has no time of its own."""
+    lines = []
+    for row in rows:
+        if not row.per_second:
+            continue
+        found, inference = rate(list(row.per_second.values())), row.experiment.inference
+        interval = "none"
+        if found.low is not None and found.high is not None:
+            interval = f"{wording.rate(found.low)} to {wording.rate(found.high)}"
+        counts = [result.samples.count for result in row.results if result.samples is not None]
+        lines.append(
+            [
+                wording.setting(row.experiment),
+                name(row),
+                str(inference.threads),
+                *(wording.rate(value) for value in (found.median, found.min, found.max)),
+                interval,
+                f"{found.median * row.experiment.build.batch:.1f}" if row.computes else "-",
+                str(sum(counts)),
+                f"{len(row.per_second)}/{planned}",
+                notes.mark(row.badges + ([NOTHING_COMPUTED] if not row.computes else [])),
+            ]
+        )
+    headers = ["model", "engine", "threads:", "median:", "min:", "max:", "95 % interval", "images/s:", "n:", "rounds:"]
+    return Table([*headers, "notes"], lines)
+
+
 def percentile_bounds(rows: Sequence[Row]) -> Table:
     lines = []
     for row in rows:
@@ -95,34 +123,6 @@ def percentile_bounds(rows: Sequence[Row]) -> Table:
         threads = str(row.experiment.inference.threads)
         lines.append([wording.setting(row.experiment), name(row), threads, *cells])
     return Table(["model", "engine", "threads:", "median", "P95", "P99"], lines)
-
-
-def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
-    lines = []
-    for one in comparisons:
-        value, row = one.ratio, one.row
-        interval = "none"
-        if value.low is not None and value.high is not None:
-            interval = f"{wording.times(value.low)} to {wording.times(value.high)}"
-        badges = list(dict.fromkeys(row.badges + one.baseline.badges))
-        if value.dropped:
-            badges.append(f"{value.dropped} round(s) dropped: only one of the two cells ended ok")
-        lines.append(
-            [
-                wording.setting(row.experiment),
-                f"{name(row)}, {wording.threads(row.experiment.inference.threads)}",
-                f"{name(one.baseline)}, {wording.threads(one.baseline.experiment.inference.threads)}",
-                wording.times(value.value),
-                interval,
-                wording.times(1 / value.value),
-                f"{wording.times(min(value.per_round))} to {wording.times(max(value.per_round))}",
-                str(value.rounds),
-                value.verdict,
-                notes.mark(badges),
-            ]
-        )
-    headers = ["model", "engine", "baseline", "time ratio:", "95 % interval", "speed-up:", "rounds' ratios", "rounds:"]
-    return Table([*headers, "verdict", "notes"], lines)
 
 
 def steps(rows: Sequence[Row]) -> Table:
@@ -166,26 +166,6 @@ def accuracy(rows: Sequence[Row]) -> Table:
 
 def _errors(one: OutputAccuracy) -> Tuple[str, str, str]:
     return f"{one.max_abs:.2e}", f"{one.relative_rms:.2e}", f"{one.cosine:.9f}"
-
-
-def engines(rows: Sequence[Row]) -> Table:
-    lines: List[List[str]] = []
-    for row in rows:
-        if row.engine is not None and all(row.engine.key != line[3] for line in lines):
-            engine = row.engine
-            lines.append(
-                [
-                    wording.setting(row.experiment),
-                    name(row),
-                    engine.ingredients.version,
-                    engine.key,
-                    f"{engine.build_seconds:.2f}",
-                    wording.megabytes(sum(engine.files.values())),
-                    ", ".join(f"{count} {precision}" for precision, count in sorted(engine.executed.items())) or "-",
-                    engine.ingredients.architecture,
-                ]
-            )
-    return Table(["model", "engine", "version", "key", "build s:", "size:", "layers run in", "built for"], lines)
 
 
 def shortfalls(rows: Sequence[Row]) -> Table:

@@ -1,11 +1,18 @@
 """How things are called and figures are spelled in a report."""
 
 import math
-from typing import Optional
+from typing import Dict, List, Optional
+
+from msgspec import UNSET
 
 from harness.records import Experiment
 
-BACKENDS = {"tensorrt": "TensorRT", "tvm": "TVM", "onnxruntime": "ONNX Runtime"}
+BACKENDS = {
+    "tensorrt": "TensorRT",
+    "tensorrt-rtx": "TensorRT-RTX",  # another product, for another kind of GPU
+    "tvm": "TVM",
+    "onnxruntime": "ONNX Runtime",
+}
 
 
 def backend(name: str) -> str:
@@ -14,14 +21,27 @@ def backend(name: str) -> str:
 
 
 def short(experiment: Experiment, variant: str) -> str:
-    """`TVM untuned`: backend and the first part of its variant."""
+    """`TVM untuned`, `TensorRT (CUDA graph)`: backend, the first part of its variant, and what it was told to do."""
     first = variant.split(",", maxsplit=1)[0].strip()
-    return f"{backend(experiment.build.backend)} {first}".strip()
+    return _named(experiment, first, [])
 
 
 def long(experiment: Experiment, variant: str) -> str:
-    """`TVM untuned, znver3`: backend and all of its variant."""
-    return f"{backend(experiment.build.backend)} {variant}".strip()
+    """`TVM untuned, znver3`: backend and all of its variant; of several builds, which."""
+    number = experiment.build.build_number
+    return _named(experiment, variant, [] if number is UNSET else [f"build {number}"])
+
+
+def of_builds(experiment: Experiment, variant: str, builds: int) -> str:
+    """As `long`, of all builds together."""
+    return _named(experiment, variant, [f"{builds} builds"] if builds > 1 else [])
+
+
+def _named(experiment: Experiment, variant: str, more: List[str]) -> str:
+    words = [f"{name} {value}" for name, value in (experiment.build.options or {}).items()]
+    words += ["CUDA graph"] if experiment.inference.cuda_graph is True else []
+    told = f" ({', '.join([*words, *more])})" if words or more else ""
+    return f"{f'{backend(experiment.build.backend)} {variant}'.strip()}{told}"
 
 
 def model(reference: str) -> str:
@@ -33,10 +53,13 @@ def threads(count: int) -> str:
 
 
 def setting(experiment: Experiment) -> str:
-    """What a comparison must have in common: `yolov5n 320, fp32`, and the batch where it is not 1."""
-    build = experiment.build
-    batch = f", batch {build.batch}" if build.batch > 1 else ""
-    return f"{model(build.model)}, {build.precision}{batch}"
+    """What a comparison must have in common: `yolov5n 320, fp32`, and the rest where it is not the usual."""
+    build, inference = experiment.build, experiment.inference
+    words = [model(build.model), build.precision]
+    words += [f"batch {build.batch}"] if build.batch > 1 else []
+    words += [f"{inference.io_memory} memory"] if inference.io_memory != "host" else []
+    words += [inference.issue_mode] if inference.issue_mode != "latency" else []
+    return ", ".join(words)
 
 
 def figure(value: float, digits: int = 3) -> str:
@@ -66,6 +89,14 @@ def milliseconds(nanoseconds: Optional[float]) -> str:
 def times(value: float) -> str:
     """A ratio: three significant digits, two decimals around 1."""
     return f"{value:.3f}" if 0.9 <= value <= 1.1 else figure(value)
+
+
+def rate(per_second: float) -> str:
+    return figure(per_second, 4)
+
+
+def layers(executed: Dict[str, int]) -> str:
+    return ", ".join(f"{count} {precision}" for precision, count in sorted(executed.items()))
 
 
 def megabytes(size: int) -> str:

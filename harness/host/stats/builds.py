@@ -19,7 +19,7 @@ Where one side has a single build only the rounds are left: the interval covers 
 """
 
 import math
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
@@ -32,31 +32,23 @@ Side = Sequence[Mapping[int, float]]
 """The median of each round, by round; one mapping a build."""
 
 
-class Parts(NamedTuple):
-    """Variances of log medians, and their degrees of freedom."""
+def ratio_of_builds(ours_ns: Side, baseline_ns: Side, confidence: float = 0.95, pilot: int = 0) -> Optional[Ratio]:
+    """None without a round that every build has; no interval with fewer than three. `pilot` as in `ratio.ratio`.
 
-    ours: float
-    theirs: float
-    """Between builds."""
-    rounds: float
-    """Between the rounds' differences."""
-    counts: "tuple[int, int, int]"
-
-
-def ratio_of_builds(ours_ns: Side, baseline_ns: Side, confidence: float = 0.95) -> Optional[Ratio]:
-    """None without a round that every build has; no interval with fewer than three."""
+    Where the interval covers builds, there is no deviation: that of the rounds alone would promise too much.
+    """
     common = _common(ours_ns, baseline_ns)
-    found = ratio(_mean(ours_ns, common), _mean(baseline_ns, common), confidence)
+    found = ratio(_mean(ours_ns, common), _mean(baseline_ns, common), confidence, pilot)
     if found is None:
         return None
     found = found._replace(dropped=len(set().union(*ours_ns, *baseline_ns)) - len(common))
-    if found.high is None or not covers_builds(len(ours_ns), len(baseline_ns)):
+    if found.deviation is None or not covers_builds(len(ours_ns), len(baseline_ns)):
         return found
-    parts = _parts(ours_ns, baseline_ns, common)
-    builds = [(parts.ours, parts.counts[0]), (parts.theirs, parts.counts[1])]
-    rounds = (parts.rounds, parts.counts[2])
+    builds = [_of_builds(side, common) for side in (ours_ns, baseline_ns)]
+    rounds = (found.deviation**2 / len(common), found.freedom)
     half = max(half_width(some, confidence) for some in (builds, [rounds], [*builds, rounds]))
-    return found._replace(low=found.value * math.exp(-half), high=found.value * math.exp(half))
+    low, high = found.value * math.exp(-half), found.value * math.exp(half)
+    return found._replace(low=low, high=high, deviation=None, freedom=0)
 
 
 def covers_builds(ours: int, baseline: int) -> bool:
@@ -73,12 +65,14 @@ def builds_for(
     no spread, or `most` would not do.
     """
     common = _common(ours_ns, baseline_ns)
-    if len(common) < 2 or not covers_builds(len(ours_ns), len(baseline_ns)):
+    found = ratio(_mean(ours_ns, common), _mean(baseline_ns, common), confidence)
+    if found is None or found.deviation is None or not covers_builds(len(ours_ns), len(baseline_ns)):
         return None
-    parts = _parts(ours_ns, baseline_ns, common)
+    rounds = (found.deviation**2 / len(common), found.freedom)
+    spreads = [variance * len(side) for side in (ours_ns, baseline_ns) for variance, _ in [_of_builds(side, common)]]
     for builds in range(LEAST_BUILDS, most + 1):
-        of_builds = [(parts.ours, builds), (parts.theirs, builds)]
-        if half_width([*of_builds, (parts.rounds, parts.counts[2])], confidence) <= math.log1p(wanted):
+        parts = [*((spread / builds, builds - 1) for spread in spreads), rounds]
+        if half_width(parts, confidence) <= math.log1p(wanted):
             return builds
     return None
 
@@ -87,17 +81,10 @@ def _common(*sides: Side) -> List[int]:
     return sorted(set.intersection(*(set(one) for side in sides for one in side)))
 
 
-def _parts(ours_ns: Side, baseline_ns: Side, rounds: List[int]) -> Parts:
-    ours, theirs = (
-        numpy.array([[math.log(one[number]) for number in rounds] for one in s]) for s in (ours_ns, baseline_ns)
-    )
-    differences = ours.mean(axis=0) - theirs.mean(axis=0)
-    return Parts(
-        float(ours.mean(axis=1).var(ddof=1)),
-        float(theirs.mean(axis=1).var(ddof=1)),
-        float(differences.var(ddof=1)),
-        (len(ours), len(theirs), len(rounds)),
-    )
+def _of_builds(side: Side, rounds: List[int]) -> Tuple[float, int]:
+    """Variance of the mean over builds of their means over `rounds`, and its degrees of freedom."""
+    means = [sum(math.log(one[number]) for number in rounds) / len(rounds) for one in side]
+    return float(numpy.var(means, ddof=1)) / len(means), len(means) - 1
 
 
 def _mean(side: Side, rounds: List[int]) -> Dict[int, float]:

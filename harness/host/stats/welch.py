@@ -34,18 +34,17 @@ def change(new_ns: Sequence[float], old_ns: Sequence[float], confidence: float =
     difference = float(new.mean() - old.mean())
     if min(len(new), len(old)) < LEAST_ROUNDS:
         return Change(math.exp(difference), None, None)
-    half = half_width([(float(one.var(ddof=1)), len(one)) for one in (new, old)], confidence)
+    half = half_width([(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in (new, old)], confidence)
     return Change(math.exp(difference), math.exp(difference - half), math.exp(difference + half))
 
 
 def half_width(parts: Sequence[Tuple[float, int]], confidence: float = 0.95) -> float:
-    """t(1 - alpha/2, df) sqrt(sum v), of a sum or difference of independent means; `parts` are (variance, count >= 2).
+    """t(1 - alpha/2, df) sqrt(sum v), of a sum or difference of independent means.
 
-    v = variance / count and df = (sum v)^2 / sum(v^2 / (count - 1)).
+    `parts` are the variance v of each mean and its degrees of freedom; df = (sum v)^2 / sum(v^2 / degrees).
     """
-    means = [(variance / count, count - 1) for variance, count in parts]
-    spread = sum(one for one, _ in means)
+    spread = sum(variance for variance, _ in parts)
     if spread == 0:
         return 0.0
-    freedom = spread**2 / sum(one**2 / degrees for one, degrees in means)
+    freedom = spread**2 / sum(variance**2 / degrees for variance, degrees in parts)
     return float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(spread)

@@ -1,0 +1,63 @@
+"""The report's tables of comparisons: ratios with their intervals, verdicts, and what an interval covers."""
+
+from typing import List, Sequence
+
+from harness.host.report import wording
+from harness.host.report.compare import ENOUGH_BUILDS, Comparison, Rows
+from harness.host.report.tables import Footnotes, Table, name
+
+
+def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
+    lines = []
+    for one in comparisons:
+        value, row = one.shown, one.row
+        interval = "none"
+        if value.low is not None and value.high is not None:
+            interval = f"{wording.times(value.low)} to {wording.times(value.high)}"
+        badges = one.badges
+        if value.dropped:
+            cells = "not all" if max(len(one.ours), len(one.theirs)) > 1 else "only one of the two"
+            badges.append(f"{value.dropped} round(s) dropped: {cells} cells ended ok")
+        badges += _of_builds(one)
+        lines.append(
+            [
+                wording.setting(row.experiment),
+                *(_side(side) for side in (one.ours, one.theirs)),
+                wording.times(value.value),
+                interval,
+                wording.times(1 / value.value),
+                f"{wording.times(min(value.per_round))} to {wording.times(max(value.per_round))}",
+                str(value.rounds),
+                one.verdict,
+                notes.mark(badges),
+            ]
+        )
+    headers = ["model", "engine", "baseline", "time ratio:", "95 % interval", "speed-up:", "rounds' ratios", "rounds:"]
+    return Table([*headers, "verdict", "notes"], lines)
+
+
+def rates_compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
+    """As `compared`, where more is better: ratios of rates, and no speed-up, which would be the same figure."""
+    table = compared(comparisons, notes)
+    without = [place for place, header in enumerate(table.headers) if header != "speed-up:"]
+    headers = ["rate ratio:" if header == "time ratio:" else header for header in table.headers]
+    return Table([headers[place] for place in without], [[row[place] for place in without] for row in table.rows])
+
+
+def _side(side: Rows) -> str:
+    experiment = side[0].experiment
+    called = wording.of_builds(experiment, side[0].variant, len(side)) if len(side) > 1 else name(side[0])
+    return f"{called}, {wording.threads(experiment.inference.threads)}"
+
+
+def _of_builds(one: Comparison) -> List[str]:
+    """What the interval covers where builds of an engine differ, or where there are several."""
+    if one.covers_builds:
+        few = f"; fewer than {ENOUGH_BUILDS} say little" if one.only_builds is not None else ""
+        return [f"the interval covers builds and rounds: {len(one.ours)} and {len(one.theirs)} builds{few}"]
+    if one.only_builds is not None or max(len(one.ours), len(one.theirs)) > 1:
+        return [
+            "the interval covers rounds of these very engines; another build of one may have another speed "
+            f"(BUILDS={ENOUGH_BUILDS} or more measures that)"
+        ]
+    return []
