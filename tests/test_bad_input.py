@@ -156,3 +156,33 @@ def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by
     plan = msgspec.structs.replace(PLAN, rounds=1)
     assert measured(request(models_dir, tmp_path, plan)).counts == {"ok": 2}
     assert upgrades.read(path, Engine).ingredients == engine.ingredients
+
+
+def test_an_engine_file_that_is_missing_or_torn_fails_its_cell_in_words(models_dir: Path, tmp_path: Path) -> None:
+    """What happens to an engine while a run measures it; before one, the host builds it again."""
+    folder = finished(models_dir, tmp_path)
+    result = results_of(folder)["onnxruntime", 1]
+    engines = tmp_path / "engines" / str(result.engine)
+    run = upgrades.read(folder / "run.json", runs.Run)
+    job = BenchJob(
+        experiment=result.experiment,
+        round=1,
+        engine_dir=str(engines),
+        ingredients=upgrades.read(engines / "engine.json", Engine).ingredients,
+        arrays="",
+        reference=next(iter(run.on[0].references.values())),
+        tolerance=1.0,
+    )
+    whole = (engines / "optimized.onnx").read_bytes()
+    (engines / "optimized.onnx").write_bytes(whole[:-1])
+    with pytest.raises(BuildError, match=r"optimized\.onnx is not the file that was built .*; build it again"):
+        checked_engine(job)
+    (engines / "optimized.onnx").unlink()
+    with pytest.raises(BuildError, match=rf"^engine {result.engine}: optimized\.onnx is missing; build it again$"):
+        checked_engine(job)
+    (engines / "engine.json").write_text('{"kind": "engine"')
+    with pytest.raises(BuildError, match=rf"^engine {result.engine}: .*engine\.json is not JSON"):
+        checked_engine(job)
+    (engines / "engine.json").unlink()
+    with pytest.raises(BuildError, match=rf"^engine {result.engine}: engine\.json is missing; build it again$"):
+        checked_engine(job)

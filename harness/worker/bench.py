@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List
 
 from harness import backends, upgrades
 from harness.backends._contract import Feed, Runner
-from harness.errors import AccuracyError, BuildError, DeviceError, Unsupported
+from harness.errors import AccuracyError, BuildError, DeviceError, RecordError, Unsupported
 from harness.jobs import BenchJob
 from harness.records import Accuracy, Engine, OutputAccuracy, Result
 from harness.worker import accuracy, arrays
@@ -79,7 +79,12 @@ def _compared(runner: Runner, inputs: Feed, expected: Feed, slots: int) -> Itera
 
 def checked_engine(job: BenchJob) -> Engine:
     """The engine's record, if the engine was made of what is asked for and of what runs here."""
-    engine = upgrades.read(Path(job.engine_dir) / "engine.json", Engine)
+    try:
+        engine = upgrades.read(Path(job.engine_dir) / "engine.json", Engine)
+    except FileNotFoundError:
+        raise BuildError(f"engine {job.ingredients.key()}: engine.json is missing; build it again") from None
+    except RecordError as error:
+        raise BuildError(f"engine {job.ingredients.key()}: {error}") from error
     difference = engine.ingredients.difference(job.ingredients)
     if difference:
         raise BuildError(f"engine {engine.key} was made of other ingredients ({difference}); build it again")
@@ -88,9 +93,12 @@ def checked_engine(job: BenchJob) -> Engine:
     made = (engine.ingredients.version, engine.ingredients.architecture)
     if here != made:
         raise BuildError(f"engine {engine.key} was made by {made}, here runs {here}; build it again")
-    for name, sha256 in engine.files_sha256.items():
+    for name in engine.files:
+        path, sha256 = Path(job.engine_dir) / name, engine.files_sha256.get(name)
+        if not path.is_file():
+            raise BuildError(f"engine {engine.key}: {name} is missing; build it again")
         # Before any runtime reads it: a builder's own format seldom notices that it was cut short.
-        if hashlib.sha256((Path(job.engine_dir) / name).read_bytes()).hexdigest() != sha256:
+        if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise BuildError(
                 f"engine {engine.key}: {name} is not the file that was built (its sha256 differs); build it again"
             )
