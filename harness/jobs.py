@@ -4,6 +4,9 @@ from typing import Dict, List, Optional
 
 from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
 
+TIMING_CACHE = "timing.cache"
+"""A file that a build may leave in its folder: not a part of the engine, but what the next build learns from."""
+
 
 class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
     """Ask the machine and every named backend for their facts. Out: Machine."""
@@ -39,9 +42,9 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     engine_dir: str
     """An empty folder to write into."""
     calibration: Optional[str] = None
-    """Path of the calibration set's .npz; its sha256 is among the ingredients."""
+    """Path of the calibration set's .npz, whose key is among the ingredients."""
     timing_cache: Optional[str] = None
-    """Path of what earlier builds learned on this board; a build may write a newer one into its folder."""
+    """Path of what earlier builds of this version learned; a build may leave a newer one as TIMING_CACHE."""
     schema: int = SCHEMA
 
 

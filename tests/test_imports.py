@@ -20,7 +20,7 @@ RUNTIMES = {
     "_tvm_half": {"tvm"},
 }
 BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
-HOST_ONLY = {"click", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
+HOST_ONLY = {"click", "PIL", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -219,8 +219,9 @@ def test_the_command_that_does_the_same_again_names_every_factor(tmp_path: Path)
         "--issue-modes": "throughput",
         "--cuda-graph": "yes,0",
         "--builds": "3",
-        "--calibration": "some images",
+        "--calibration": f"{tmp_path}/some images",
     }
+    (tmp_path / "some images").mkdir()
     given = {}
     options.all_of(options.WHAT, options.HOW, options.FOLDERS)(click.command()(lambda **more: given.update(more))).main(
         ["--plan", "demo", *(word for pair in words.items() for word in pair)], standalone_mode=False
@@ -228,9 +229,9 @@ def test_the_command_that_does_the_same_again_names_every_factor(tmp_path: Path)
     asked = requested(given, "default")
     assert asked.command == (
         "make bench PLAN=demo IO_MEMORY=pinned,mapped ISSUE_MODES=throughput CUDA_GRAPH=true,false BUILDS=3 "
-        "'CALIBRATION=some images'"
+        f"'CALIBRATION={tmp_path}/some images'"
     )
-    assert asked.plan.calibration == "some images"
+    assert asked.plan.calibration == f"{tmp_path}/some images"
     assert {one.builds for one in asked.plan.experiments} == {3}
 
 

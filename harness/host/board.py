@@ -69,6 +69,9 @@ class Board(Protocol):
 
     def engine(self, folder: Path) -> str: ...
 
+    def timing_cache(self, path: Path, sha256: str) -> str:
+        """The same for what builders learned, a file that changes under one name."""
+
     def complete(self, machine: Machine) -> Machine:
         """The probed machine with what only the outside knows of it."""
 
@@ -111,6 +114,9 @@ class LocalBoard:
 
     def engine(self, folder: Path) -> str:
         return str(folder)
+
+    def timing_cache(self, path: Path, sha256: str) -> str:
+        return str(path)
 
     def complete(self, machine: Machine) -> Machine:
         told = outside.look(None, self.name)

@@ -1,5 +1,6 @@
 """The store of engines, `results/engines/<key>/`: finds the one that fits its ingredients, or has it built."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -15,8 +16,8 @@ from harness.errors import STORAGE, RecordError, RefusedArchive, StorageError
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
-from harness.jobs import BuildJob, Failure
-from harness.records import BackendFacts, BuildOptions, Engine, Ingredients
+from harness.jobs import TIMING_CACHE, BuildJob, Failure
+from harness.records import BackendFacts, BuildOptions, Engine, Ingredients, digest
 
 BUILD_LIMIT_S = 3600.0
 LOG_TAIL_LINES = 40
@@ -25,7 +26,11 @@ _TURNS: Dict[Path, threading.Lock] = {}
 
 
 def ingredients(
-    options: BuildOptions, model: PreparedModel, facts: BackendFacts, container: Union[str, UnsetType] = UNSET
+    options: BuildOptions,
+    model: PreparedModel,
+    facts: BackendFacts,
+    container: Union[str, UnsetType] = UNSET,
+    calibration: Union[str, UnsetType] = UNSET,
 ) -> Ingredients:
     return Ingredients(
         build=options,
@@ -33,6 +38,7 @@ def ingredients(
         version=facts.version,
         architecture=facts.architecture,
         container=container,
+        calibration=calibration,
     )
 
 
@@ -58,12 +64,25 @@ class EngineStore:
         wanted = (engine.key, engine.ingredients) == (made_of.key(), made_of)
         return engine if wanted and there == engine.files else None
 
-    def build(self, board: Board, made_of: Ingredients, model: PreparedModel) -> Union[Engine, Failure]:
+    def timing_cache(self, made_of: Ingredients) -> Path:
+        """What builders of this version, for this device, have learned in earlier builds."""
+        shared = [made_of.build.backend, made_of.version, made_of.architecture]
+        return self._root / f"timing-{digest(shared, 16)}.cache"
+
+    def build(
+        self, board: Board, made_of: Ingredients, model: PreparedModel, calibration: Optional[Path] = None
+    ) -> Union[Engine, Failure]:
         """Builds on the board in a fresh process; the folder appears whole or not at all."""
         self._root.mkdir(parents=True, exist_ok=True)
         with board.launch() as launcher:
             where = board.model(model.path, model.sha256)
-            job = BuildJob(ingredients=made_of, model=where, engine_dir=launcher.place("engine"))
+            job = BuildJob(
+                ingredients=made_of,
+                model=where,
+                engine_dir=launcher.place("engine"),
+                calibration=None if calibration is None else board.arrays(calibration),
+                timing_cache=self._learned(board, made_of),
+            )
             answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
             if isinstance(answer, Failure):
                 if shutil.disk_usage(str(self._root)).free < FULL_BYTES:  # a builder's own words seldom say so
@@ -84,11 +103,28 @@ class EngineStore:
             except RefusedArchive as error:
                 _remove(part)
                 return Failure(status="crashed", reason=str(error))
+            self._learn(part / TIMING_CACHE, made_of)
             upgrades.write(part / "engine.json", engine)
             if final.exists():  # broken, or `find` would have taken it
                 shutil.rmtree(final)
             part.replace(final)
             return engine
+
+    def _learned(self, board: Board, made_of: Ingredients) -> Optional[str]:
+        """Where a worker finds the timing cache, if there is one; a numbered build is to owe nothing to another."""
+        cache = self.timing_cache(made_of)
+        if made_of.build.build_number is not UNSET or not cache.exists():
+            return None
+        return board.timing_cache(cache, hashlib.sha256(cache.read_bytes()).hexdigest())
+
+    def _learn(self, left: Path, made_of: Ingredients) -> None:
+        """Takes the timing cache that a build left out of its engine's folder; it replaces the one before it whole."""
+        if not left.is_file():
+            return
+        if made_of.build.build_number is UNSET:
+            left.replace(self.timing_cache(made_of))
+        else:
+            left.unlink()
 
 
 def _check(folder: Path, engine: Engine) -> None:

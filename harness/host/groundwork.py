@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Union
 
+from harness.host.calibration import CalibrationSet
 from harness.host.engines import EngineStore
 from harness.host.progress import Progress, engine_label
 from harness.host.references import ReferenceStore
@@ -26,11 +27,12 @@ def build_engines(
     store = EngineStore(results)
     found: Dict[BuildOptions, Union[Engine, Failure]] = {}
     for options in dict.fromkeys(experiment.build for experiment in experiments):
-        made_of = survey.ingredients(options)
+        obstacle, made_of = survey.obstacle(options), survey.ingredients(options)
         name = f"engine {engine_label(options)}"
-        if made_of is None:
-            found[options] = Failure(status="skipped", reason=survey.machine.backends[options.backend].reason)
-            progress.line(f"{name}: skipped: {survey.machine.backends[options.backend].reason}")
+        if obstacle is not None or made_of is None:
+            assert obstacle is not None, "what has no ingredients has a reason"
+            found[options] = obstacle
+            progress.line(f"{name}: {obstacle.status}: {obstacle.reason}")
             continue
         with store.turn(made_of):
             found[options] = _engine(survey, store, made_of, options, name, progress)
@@ -45,7 +47,9 @@ def _engine(
         progress.line(f"{name}: {stored.key} is there", detail=True)
         return stored
     with progress.step(name) as step:
-        answer = store.build(survey.board, made_of, survey.model(options))
+        calibration = survey.calibration(options)
+        images = calibration.path if isinstance(calibration, CalibrationSet) else None
+        answer = store.build(survey.board, made_of, survey.model(options), images)
         if isinstance(answer, Failure):
             step.note(f"{answer.status}: {answer.reason}")
         else:

@@ -4,6 +4,7 @@ Only this module knows the spelling of plans; `matrix.py` makes experiments of o
 default (flags and variables arrive here as one `Overrides`, already in that order).
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -169,6 +170,8 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
         raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
     if plan.baseline is not None:
         _check_baseline(plan.baseline, plan.experiments, overruled.get("baseline", where))
+    if plan.calibration is not None and not os.path.isdir(plan.calibration):  # noqa: PTH112 (it raises for no name)
+        raise PlanError(f"{overruled.get('calibration', where)}: there is no folder {plan.calibration!r} of images")
     for block in plan.experiments:
         _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
 

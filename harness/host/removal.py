@@ -3,15 +3,15 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 import click
 
 from harness.errors import PlanError
 
 
-def remove(paths: List[Path], what: str, yes: bool) -> int:
-    """Asks, unless told to go on; the exit code is 1 where the answer is no."""
+def remove(paths: List[Path], what: str, yes: bool, also: Sequence[Path] = ()) -> int:
+    """Asks, unless told to go on; the exit code is 1 where the answer is no. `also` are files that go with them."""
     if not paths:
         click.echo(f"there are no {what}")
         return 0
@@ -21,6 +21,8 @@ def remove(paths: List[Path], what: str, yes: bool) -> int:
         return 1
     for path in paths:
         shutil.rmtree(path)
+    for path in also:
+        path.unlink()
     click.echo(f"removed {text}")
     return 0
 

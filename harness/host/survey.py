@@ -1,15 +1,19 @@
 """What a plan means on this board, before anything is built or measured: machine, models, experiments, engine keys."""
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from harness.host import engines, machines, matrix
+from msgspec import UNSET
+
+from harness.host import calibration, engines, machines, matrix
 from harness.host import plan as plans
 from harness.host.board import Board
+from harness.host.calibration import CalibrationSet
 from harness.host.models.prepare import PreparedModel, prepare
 from harness.host.plan import Plan
 from harness.host.progress import Progress
-from harness.records import BuildOptions, Experiment, Ingredients, Machine
+from harness.jobs import Failure
+from harness.records import BackendFacts, BuildOptions, Experiment, Ingredients, Machine
 
 REFERENCE_RUNTIME = "onnxruntime"
 
@@ -21,16 +25,37 @@ class Survey(NamedTuple):
     experiments: List[Experiment]
     models: Dict[Tuple[str, int], PreparedModel]
     """By reference and batch."""
+    calibrations: Dict[Tuple[str, int], Union[CalibrationSet, Failure]] = {}
+    """Of the models that INT8 is built of, where the plan names images."""
 
     def model(self, options: BuildOptions) -> PreparedModel:
         return self.models[options.model, options.batch]
 
-    def ingredients(self, options: BuildOptions) -> Optional[Ingredients]:
-        """None where the backend is not available here."""
+    def calibration(self, options: BuildOptions) -> Union[CalibrationSet, Failure, None]:
+        """None where the engine is made without a set: it is not INT8, or the plan names no images."""
+        calibrated = calibrates(options, self.machine.backends[options.backend])
+        return self.calibrations.get((options.model, options.batch)) if calibrated else None
+
+    def obstacle(self, options: BuildOptions) -> Optional[Failure]:
+        """Why no engine of these options can even be tried here; None where one can."""
         facts = self.machine.backends[options.backend]
         if not facts.available:
+            return Failure(status="skipped", reason=facts.reason)
+        calibration = self.calibration(options)
+        return calibration if isinstance(calibration, Failure) else None
+
+    def ingredients(self, options: BuildOptions) -> Optional[Ingredients]:
+        """None where there is an obstacle."""
+        if self.obstacle(options) is not None:
             return None
-        return engines.ingredients(options, self.model(options), facts, self.board.container)
+        facts, calibration = self.machine.backends[options.backend], self.calibration(options)
+        key = calibration.key if isinstance(calibration, CalibrationSet) else UNSET
+        return engines.ingredients(options, self.model(options), facts, self.board.container, key)
+
+
+def calibrates(options: BuildOptions, facts: BackendFacts) -> bool:
+    """Whether an engine of these options is fitted to data: an INT8 one, of a backend that builds such here."""
+    return options.precision == "int8" and "int8" in facts.precisions and options.backend != plans.FLOOR
 
 
 def experiments_on(
@@ -55,4 +80,28 @@ def survey(
         if wanted not in models:
             with progress.step(f"model {name}, batch {batch}"):
                 models[wanted] = prepare(models_dir, references[name], batch, plan.shapes)
-    return Survey(plan, board, machine, experiments, models)
+    calibrations = _calibrations(plan, machine, experiments, models, results, progress)
+    return Survey(plan, board, machine, experiments, models, calibrations)
+
+
+def _calibrations(
+    plan: Plan,
+    machine: Machine,
+    experiments: Sequence[Experiment],
+    models: Dict[Tuple[str, int], PreparedModel],
+    results: Path,
+    progress: Progress,
+) -> Dict[Tuple[str, int], Union[CalibrationSet, Failure]]:
+    """A set for every model that needs one; what is wrong with its images is said here, before anything is built."""
+    if plan.calibration is None:
+        return {}
+    builds = [one.build for one in experiments if calibrates(one.build, machine.backends[one.build.backend])]
+    found: Dict[Tuple[str, int], Union[CalibrationSet, Failure]] = {}
+    for model, batch in dict.fromkeys((one.model, one.batch) for one in builds):
+        with progress.step(f"images for INT8 of {model}, batch {batch}") as step:
+            made = calibration.prepare(Path(plan.calibration), models[model, batch], results)
+            step.note(made.reason if isinstance(made, Failure) else f"{made.key}, {made.images} images")
+            found[model, batch] = made
+    if not builds:
+        progress.line("CALIBRATION is not used: nothing in this plan is built as int8 on this board")
+    return found

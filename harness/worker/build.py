@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import backends, upgrades
 from harness.backends._contract import Materials
 from harness.errors import BuildError, Unsupported
-from harness.jobs import BuildJob
+from harness.jobs import TIMING_CACHE, BuildJob
 from harness.records import Engine
 
 
@@ -31,7 +31,7 @@ def build(job: BuildJob) -> Engine:
         check_limit(folder)
         raise
     seconds = (time.perf_counter_ns() - start) / 1e9
-    files = sorted(folder.iterdir())
+    files = sorted(path for path in folder.iterdir() if path.name != TIMING_CACHE)
     engine = Engine(
         key=job.ingredients.key(),
         ingredients=job.ingredients,

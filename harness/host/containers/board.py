@@ -97,6 +97,9 @@ class ContainerBoard:
             self._holder.put(place, {path.name: path.read_bytes() for path in sorted(folder.iterdir())})
         return place
 
+    def timing_cache(self, path: Path, sha256: str) -> str:
+        return self._stored("/models", sha256, path, "timing.cache")
+
     def complete(self, machine: Machine) -> Machine:
         """The machine with what only the outside knows of it."""
         assert self._image is not None
