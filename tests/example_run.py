@@ -26,8 +26,8 @@ from harness.records import (
 )
 
 VARIANTS = {"tvm": "untuned, znver3"}
-VERSIONS = {"null": "1", "onnxruntime": "1.19.2", "tvm": "0.27.0.post1", "tensorrt": "10.3.0", "tensorrt-rtx": "1.7.1"}
-BASE_MS = {"null": 0.0003, "onnxruntime": 10.0, "tvm": 226.0, "tensorrt": 5.0, "tensorrt-rtx": 4.0}
+VERSIONS = {"null": "1", "onnxruntime": "1.19.2", "tvm": "0.27.0.post1", "tensorrt": "10.3.0", "tensorrt_rtx": "1.7.1"}
+BASE_MS = {"null": 0.0003, "onnxruntime": 10.0, "tvm": 226.0, "tensorrt": 5.0, "tensorrt_rtx": 4.0}
 TOLD: Dict[str, Any] = {
     "precision_source": "builder flags",
     "settings": {"workspace_mb": "1024, lowered from 2048"},

@@ -18,7 +18,7 @@ from tests.example_run import ended, experiment, rated
 from tests.test_report import five
 
 ORT, TVM, TRT = experiment("onnxruntime"), experiment("tvm"), experiment("tensorrt")
-RTX = experiment("tensorrt-rtx")
+RTX = experiment("tensorrt_rtx")
 FAST = {"issue_mode": "throughput"}
 
 
@@ -55,7 +55,7 @@ def test_tensorrt_is_the_baseline_where_it_was_measured_and_onnxruntime_next(tmp
 def test_tensorrt_rtx_is_another_product_and_never_the_baseline(tmp_path: Path) -> None:
     said = headline(tmp_path / "rtx", [*five(ORT), *five(RTX)])
     assert said.startswith("TensorRT-RTX takes 0.400 times the time of ONNX Runtime (baseline, 2 threads)")
-    for declared in ("tensorrt", "tensorrt-rtx"):
+    for declared in ("tensorrt", "tensorrt_rtx"):
         said = headline(tmp_path / declared, [*five(ORT), *five(RTX)], baseline=declared)
         assert said.startswith("Nothing to compare")
 

@@ -25,6 +25,7 @@ DEFAULT_MEMORY = "default"
 IO_MEMORY = (DEFAULT_MEMORY, "host", "pinned", "mapped", "managed")
 ISSUE_MODES = ("latency", "throughput")
 FLOOR = "null"
+NO_BASELINES = {"tensorrt_rtx": "it is another product than TensorRT, and nobody's baseline"}
 BOUNDS: Dict[str, Tuple[float, float]] = {
     "rounds": (1, 10_000),
     "warmup": (2, 10_000_000),
@@ -182,6 +183,8 @@ def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
     measured = list(dict.fromkeys(one for block in blocks for one in block.backends if one != FLOOR))
     if baseline == FLOOR:
         raise PlanError(f"{where}: baseline is {FLOOR!r}, which computes nothing; choose one of {', '.join(measured)}")
+    if baseline in NO_BASELINES:
+        raise PlanError(f"{where}: baseline is {baseline!r}; {NO_BASELINES[baseline]}")
     if baseline not in measured:
         what = f"whose backends are {', '.join(measured) or 'none that computes'}"
         raise PlanError(f"{where}: baseline {baseline!r} is not measured by this plan, {what}")

@@ -5,6 +5,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import msgspec
 from msgspec import UNSET
 
+from harness.host.plan import NO_BASELINES
 from harness.host.report.collect import Row
 from harness.host.stats.builds import covers_builds, ratio_of_builds
 from harness.host.stats.ratio import Ratio, ratio
@@ -12,8 +13,6 @@ from harness.records import Experiment
 
 BASELINES = ("tensorrt", "onnxruntime")
 """The first of these that is there, unless the plan declares another."""
-NO_BASELINE = ("tensorrt-rtx",)
-"""What is never one: it bears another product's name."""
 ENOUGH_BUILDS = 3
 """Of an engine whose builds differ, before anything is said of its backend."""
 Rows = Sequence[Row]
@@ -140,7 +139,7 @@ def _compared(ours: Rows, theirs: Rows, of: str, pilot: int) -> List[Comparison]
 def _baseline(candidates: Sequence[Rows], declared: Optional[str]) -> Optional[Rows]:
     """Of its backend's ways the one that was told the least."""
     for name in (declared,) if declared is not None else BASELINES:
-        of_it = [one for one in candidates if one[0].experiment.build.backend == name and name not in NO_BASELINE]
+        of_it = [one for one in candidates if one[0].experiment.build.backend == name and name not in NO_BASELINES]
         if of_it:
             return min(of_it, key=_told)
     return None

@@ -14,7 +14,7 @@ from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.records import LatencySamples
 
-COLOURS = {"onnxruntime": "#3b6fb6", "tvm": "#c8553d", "tensorrt": "#5a8f3c", "tensorrt-rtx": "#8a6fb0"}
+COLOURS = {"onnxruntime": "#3b6fb6", "tvm": "#c8553d", "tensorrt": "#5a8f3c", "tensorrt_rtx": "#8f7a3c"}
 OTHER = "#777777"
 BINS = 240
 MOST_POINTS = 1500

@@ -7,12 +7,7 @@ from msgspec import UNSET
 
 from harness.records import Experiment
 
-BACKENDS = {
-    "tensorrt": "TensorRT",
-    "tensorrt-rtx": "TensorRT-RTX",  # another product, for another kind of GPU
-    "tvm": "TVM",
-    "onnxruntime": "ONNX Runtime",
-}
+BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX", "tvm": "TVM", "onnxruntime": "ONNX Runtime"}
 
 
 def backend(name: str) -> str:
