@@ -9,7 +9,7 @@ SETUP := $(PYTHON) -m harness.host.setup $(VENV) requirements.txt
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test test-docker lint \
+.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test test-docker test-gpu lint \
 	check pin shell pull doctor clean clean-results clean-engines clean-volumes
 
 help:
@@ -49,6 +49,9 @@ test: ready-to-develop  ## run the tests
 
 test-docker: ready-to-develop  ## run the tests that need a Docker engine, which they start themselves (as root)
 	@$(HARNESS) test-docker
+
+test-gpu: ready-to-develop  ## run the tests that need a CUDA device
+	@$(HARNESS) test-gpu
 
 lint: ready-to-develop  ## check style and likely mistakes
 	@$(HARNESS) lint

@@ -88,9 +88,11 @@ class Pairs(Record, frozen=True, tag_field="kind", tag="pairs"):
     """Times of one inference, a pair an entry."""
 
     ours_ns: List[int]
-    """Compute, as every result has it."""
+    """Compute, as every result has it: by the host's clock, or on the device's own."""
     bare_ns: List[int]
     """By the runtime's own evaluator, or a bare call of it."""
+    on_device: bool = False
+    """Both were read from the device's clock."""
     schema: int = SCHEMA
 
 

@@ -46,7 +46,7 @@ def test_builds_loads_and_agrees_with_the_reference(backend, tiny_model: Path, f
     assert one.version() and one.architecture()
     one.build(Materials(tiny_model), BuildOptions(model="tiny", backend=name), tmp_path)
     assert list(tmp_path.iterdir()), "an engine is files"
-    with one.load(tmp_path, InferenceOptions(threads=1)) as runner:
+    with one.load(tmp_path, InferenceOptions(threads=1, io_memory=one.io_memory()[0])) as runner:
         buffers = None
         for turn in range(3):
             scaled = {key: array * (turn + 1) for key, array in inputs.items()}
@@ -75,7 +75,7 @@ def test_fp16_stays_near_and_says_what_it_computes_in(backend, tiny_model: Path,
     assert sum(built.executed.values()) == 1, "the tiny net has one convolution"
     if set(built.executed) != {"fp16"}:
         assert "cast" in built.note
-    with one.load(tmp_path, InferenceOptions(threads=1)) as runner:
+    with one.load(tmp_path, InferenceOptions(threads=1, io_memory=one.io_memory()[0])) as runner:
         runner.set_inputs(inputs)
         runner.enqueue()
         runner.synchronize()
@@ -111,5 +111,7 @@ def test_inputs_of_another_type_are_refused_not_converted(backend, tiny_model: P
     if not one.computes:
         pytest.skip("this backend reads no inputs")
     one.build(Materials(tiny_model), BuildOptions(model="tiny", backend=name), tmp_path)
-    with one.load(tmp_path, InferenceOptions(threads=1)) as runner, pytest.raises((TypeError, ValueError)):
+    with one.load(tmp_path, InferenceOptions(threads=1, io_memory=one.io_memory()[0])) as runner, pytest.raises(
+        (TypeError, ValueError)
+    ):
         runner.set_inputs({"images": feed[0]["images"].astype(numpy.float64)[:, :, :4]})

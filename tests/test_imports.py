@@ -16,8 +16,11 @@ STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
 RUNTIMES = {
     "null": set(),
     "onnxruntime": {"onnxruntime", "onnx"},
-    "tvm": {"tvm", "tvm_ffi", "onnx"},
+    "tvm": {"tvm", "tvm_ffi"},
     "_tvm_half": {"tvm"},
+    "_tvm_target": {"tvm"},
+    "_tvm_build": {"tvm", "onnx"},
+    "_tvm_cuda": {"tvm_ffi"},
 }
 BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
 HOST_ONLY = {"click", "PIL", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}

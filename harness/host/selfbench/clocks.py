@@ -7,6 +7,7 @@ import numpy
 from harness.errors import LaunchError
 from harness.host.board import LocalBoard
 from harness.host.launch.ask import ask
+from harness.host.matrix import HOST
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Place, ground
 from harness.host.stats.percentiles import bound
@@ -14,6 +15,8 @@ from harness.jobs import Failure, Pairs, PairsJob
 
 MODELS = {"tvm": "yolov5n@32", "onnxruntime": "yolov5n@96"}
 """Sizes whose engines take 1 to 20 ms with one thread."""
+ON_DEVICE = {"tvm": "yolov5s@640"}
+"""The same on a GPU, where what takes less is a queue that the host cannot fill."""
 AGAINST = {"tvm": "time_evaluator(number=1, repeat=1)", "onnxruntime": "a bare run_with_iobinding"}
 PAIRS, ATTEMPTS, LIMIT_S = 600, 3, 600.0
 LOW, HIGH = 0.99, 1.01
@@ -24,6 +27,9 @@ SCALE = 10**9
 def clock(place: Place, backend: str) -> Figure:
     """Up to three attempts, all reported; the last decides."""
     stand = ground(place, backend, MODELS[backend])
+    if stand.experiment.inference.io_memory != HOST and backend in ON_DEVICE:
+        stand = ground(place, backend, ON_DEVICE[backend])
+    where = ""
     attempts: List[Dict[str, float]] = []
     while len(attempts) < ATTEMPTS:
         job = PairsJob(
@@ -38,13 +44,14 @@ def clock(place: Place, backend: str) -> Figure:
         answer, _ = ask(LocalBoard(place.results / ".work"), "pairs", job, Pairs, LIMIT_S)
         if isinstance(answer, Failure):
             raise LaunchError(f"selfbench: {backend}: {answer.reason}")
+        where = "device" if answer.on_device else "compute"
         attempts.append(judge(answer))
         if attempts[-1]["low"] >= LOW and attempts[-1]["high"] <= HIGH:
             break
     last = attempts[-1]
     return Figure(
         part=backend,
-        what=f"median of our compute time over {AGAINST[backend]}, 1 thread, {last['bare_ms']:.3g} ms, {PAIRS} pairs",
+        what=f"median of our {where} time over {AGAINST[backend]}, 1 thread, {last['bare_ms']:.3g} ms, {PAIRS} pairs",
         value=last["median"],
         unit="ratio",
         bar=f"95 % interval inside {LOW} to {HIGH}; it is {last['low']:.4f} to {last['high']:.4f}",

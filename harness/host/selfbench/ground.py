@@ -31,9 +31,9 @@ class Ground(NamedTuple):
     reference: Reference
 
 
-def ground(place: Place, backend: str, model: str) -> Ground:
+def ground(place: Place, backend: str, model: str, precision: str = "fp32") -> Ground:
     """Raises LaunchError where the backend is not there or cannot build."""
-    block = Block(models=[model], backends=[backend], threads=[1])
+    block = Block(models=[model], backends=[backend], threads=[1], precisions=[precision])
     plan = Plan(title="selfbench", experiments=[block], warmup=20, iterations=100, max_seconds=60.0)
     found = survey(plan, LocalBoard(place.results / ".work"), place.models_dir, place.results, place.progress)
     experiments = [one for one in found.experiments if one.build.backend == backend]

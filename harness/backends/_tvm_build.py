@@ -1,0 +1,129 @@
+"""From ONNX to a shared library by TVM's default pipeline: untuned, on CUDA with DLight's default schedules.
+
+Layout of an engine: the library, and `tensors.json` with inputs and outputs, and what they were compiled for.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, List
+
+from harness import cpu
+from harness.backends import _tvm_target
+from harness.backends._contract import Built
+from harness.backends._tvm_target import Target
+from harness.errors import BuildError, Unsupported
+from harness.records import BuildOptions
+
+LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
+PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "int8"}
+LIBRARY = "model.so"
+TENSORS = "tensors.json"
+EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
+MODE = "TVM_CUDA_COMPILE_MODE"
+
+
+def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+    """Raises BuildError or Unsupported."""
+    import onnx
+    from tvm.relax.frontend.onnx import from_onnx
+
+    try:
+        target = _tvm_target.target(options.target)
+        settings = _cuda_compiler() if target.kind == "cuda" else {}
+        graph = onnx.load(str(model))
+        module = from_onnx(graph)
+        if options.precision == "fp16":
+            from harness.backends._tvm_half import half
+
+            module = half(module)
+        executed = _layers(module)
+        _compile(module, target, engine_dir / LIBRARY)
+    except Unsupported:
+        raise
+    except Exception as error:  # importer and compiler raise classes of many kinds
+        raise BuildError(f"tvm cannot build {model.name}: {type(error).__name__}: {first_line(error)}") from error
+    layout = {
+        "inputs": _tensors(graph.graph.input),
+        "outputs": _tensors(graph.graph.output),
+        "kind": target.kind,
+        "architecture": target.architecture,
+        "machine": target.machine,
+    }
+    (engine_dir / TENSORS).write_text(json.dumps(layout, indent=1))
+    emulated = target.kind == "llvm" and options.precision == "fp16" and not _native_fp16()
+    return Built(executed, EMULATED if emulated else "", settings=settings)
+
+
+def _compile(module: Any, target: Target, path: Path) -> None:
+    import tvm
+    from tvm.support import cc
+
+    # TVM's own CUDA graphs stay off, whatever a process has set: one inference is captured as a whole when it is run,
+    # as for every other runtime, and then the same engine serves with a graph and without one.
+    level = tvm.transform.PassContext.current().opt_level
+    with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
+        library = tvm.compile(module, target=target.tvm)
+    crossed = None if target.linker in _tvm_target.LINKERS else cc.cross_compiler(target.linker)
+    library.export_library(str(path), fcompile=crossed)
+
+
+def _cuda_compiler() -> Dict[str, str]:
+    """Chooses what compiles the kernels, where nobody has: NVRTC, which TVM takes by default, needs cuda-python."""
+    if MODE not in os.environ:
+        if _importable("cuda.bindings.nvrtc"):
+            os.environ[MODE] = "nvrtc"
+        elif shutil.which("nvcc"):
+            os.environ[MODE] = "nvcc"
+        else:
+            raise Unsupported("TVM needs nvcc on the PATH, or cuda-python 12 or newer, to compile CUDA kernels")
+    return {"cuda_compiler": os.environ[MODE]}
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
+
+
+def _tensors(values: Any) -> List[Dict[str, Any]]:
+    """Name, static shape and dtype of graph inputs or outputs, in the graph's order."""
+    import onnx
+
+    found = []
+    for value in values:
+        tensor = value.type.tensor_type
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        shape = [dimension.dim_value for dimension in tensor.shape.dim]
+        found.append({"name": value.name, "shape": shape, "dtype": dtype})
+    return found
+
+
+def _layers(module: Any) -> Dict[str, int]:
+    """Number of convolutions and matrix products by what they read, before TVM lowers them to loops."""
+    import tvm
+    from tvm import relax
+
+    found: Dict[str, int] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, relax.Call) and isinstance(node.op, tvm.ir.Op) and node.op.name in LAYERS:
+            dtype = str(node.args[0].ty.dtype)
+            precision = PRECISIONS.get(dtype, dtype)
+            found[precision] = found.get(precision, 0) + 1
+
+    relax.analysis.post_order_visit(module["main"], visit)
+    return found
+
+
+def _native_fp16() -> bool:
+    """Whether the CPU computes in FP16, as x86-64 and Arm kernels spell it."""
+    return bool({"avx512_fp16", "asimdhp"} & set(cpu.features().split()))
+
+
+def first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else "no message"
