@@ -18,6 +18,7 @@ RUNTIMES = {
     "onnxruntime": {"onnxruntime", "onnx"},
     "tvm": {"tvm", "tvm_ffi", "onnx"},
     "_tvm_half": {"tvm"},
+    "_half": {"onnxruntime", "onnx"},
 }
 BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
 HOST_ONLY = {"click", "PIL", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
