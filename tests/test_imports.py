@@ -19,6 +19,8 @@ RUNTIMES = {
     "tvm": {"tvm", "tvm_ffi", "onnx"},
     "_tvm_half": {"tvm"},
     "_half": {"onnxruntime", "onnx"},
+    "_tensorrt_graph": {"onnx"},
+    "_tensorrt_quantize": {"onnxruntime", "onnx"},
 }
 BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
 HOST_ONLY = {"click", "PIL", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}
