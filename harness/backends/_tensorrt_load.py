@@ -10,6 +10,8 @@ from harness.errors import BuildError, HarnessError, Unsupported
 
 ENGINE, RUNTIME = "model.engine", "runtime.json"
 NO_DEVICE = "no device here can run this engine"
+NOT_HERE = {"UNSUPPORTED_CC", "OLD_CUDA_DRIVER", "OLD_CUDA_RUNTIME"}
+"""What TensorRT-RTX calls it when the file is right and the machine is not."""
 REASONS: Tuple[Tuple[str, str], ...] = (
     (r"expecting compute ([\d.]+) got compute ([\d.]+)", "was built for another device"),
     (r"expecting library version|[Vv]ersion tag does not match", "was built by another version"),
@@ -40,8 +42,8 @@ def _why(trt: Any, product: str, runtime: Any, data: bytes, said: Messages) -> H
         flags = int(runtime.get_engine_validity(data)[1])
         kinds = trt.EngineInvalidityDiagnostics.__members__
         names = [name for name, value in kinds.items() if flags & int(value)]
-        if "UNSUPPORTED_CC" in names:
-            return Unsupported(f"{NO_DEVICE}: {product} knows no such compute capability ({', '.join(names)})")
+        if NOT_HERE & set(names):
+            return Unsupported(f"{NO_DEVICE}: {product} says {', '.join(names)}")
         if names:
             return BuildError(f"{product} refuses {ENGINE} ({', '.join(names)}): {said.sentence()}; build it again")
     for pattern, meaning in REASONS:

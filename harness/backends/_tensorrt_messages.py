@@ -4,6 +4,7 @@ import re
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from harness.device import device_error_in
 from harness.errors import DeviceError
 
 ERRORS, KEPT = ("INTERNAL_ERROR", "ERROR"), ("INTERNAL_ERROR", "ERROR", "WARNING")
@@ -65,9 +66,12 @@ class Messages:
         return errors[0] if errors else "it gives no reason"
 
     def refused(self, what: str) -> DeviceError:
-        """The device would not do `what`: for want of memory, where TensorRT said so."""
-        name = "CUDA_ERROR_OUT_OF_MEMORY" if self.out_of_memory() else ""
-        return DeviceError(f"TensorRT could not {what}: {self.sentence()}", name)
+        """The device would not do `what`: by the CUDA error that TensorRT named, where it named one."""
+        for text in self.errors():
+            known = device_error_in(text, f"TensorRT could not {what}")
+            if known is not None:
+                return known
+        return DeviceError(f"TensorRT could not {what}: {self.sentence()}")
 
 
 def messages(trt: Any) -> Messages:

@@ -70,9 +70,9 @@ class Runner(_contract.Runner):
     issued along with the inference, and only `synchronize` waits: that is what lets two inferences overlap."""
 
     def __init__(self, trt: Any, engine: Any, device: Device, inference: InferenceOptions, said: Messages) -> None:
-        self._device, self._engine = device, engine
+        self._device, self._engine, self.slots = device, engine, inference.slots
         self._slots = [Slot(trt, engine, device, inference.io_memory, said) for _ in range(inference.slots)]
-        self._alone = inference.slots == 1
+        self._alone = self.slots == 1
         self._issue: List[Callable[[], None]] = [slot.execute for slot in self._slots]
         if inference.cuda_graph is True:
             self._issue = [_launching(device, slot) for slot in self._slots]

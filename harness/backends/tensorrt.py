@@ -33,8 +33,7 @@ class Backend(_contract.Backend):
 
     def architecture(self) -> str:
         """Compute capability and L4T: an engine is at home on no other; raises Unsupported where no device is."""
-        with devices.open_device() as device:
-            major, minor = device.compute_capability
+        major, minor = devices.present().compute_capability
         l4t = board_l4t()
         return f"sm_{major}{minor}" + (f", L4T {l4t}" if l4t else "")
 
