@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from harness import backends
 from harness.backends._contract import Runner
@@ -15,7 +13,7 @@ from harness.errors import BuildError, DeviceError, Unsupported
 from harness.records import InferenceOptions
 from harness.worker.measure import measure
 from tests.plain_device import STEP_MS
-from tests.stand_in_tensorrt import VERSIONS, Module, PlainWork, Violation
+from tests.stand_in_tensorrt import VERSIONS, Module, PlainWork, Violation, models
 from tests.stand_in_tensorrt.given import Given, answers, give
 
 OUTPUTS = {"features": [1, 4, 8, 8], "score": [1, 4, 1, 1]}
@@ -145,7 +143,7 @@ def test_a_dynamic_batch_runs_at_the_profiles_usual_shape(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = Given(monkeypatch, version)
-    given.build(dynamic_model(tmp_path), tmp_path / "engine", options={"profile": "x=1x4:2x4:8x4"})
+    given.build(models.dynamic(tmp_path), tmp_path / "engine", options={"profile": "x=1x4:2x4:8x4"})
     values = {"x": numpy.arange(8, dtype=numpy.float32).reshape(2, 4)}
     with given.load(tmp_path / "engine") as runner:
         runner.set_inputs(values)
@@ -158,18 +156,6 @@ def test_a_dynamic_batch_runs_at_the_profiles_usual_shape(
     else:
         given.load(tmp_path / "engine", issue_mode="throughput").close()
     assert not given.work.binding.live, "a load that fails leaves nothing"
-
-
-def dynamic_model(folder: Path) -> Path:
-    graph = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["y"])],
-        "dynamic",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
-    )
-    path = folder / "dynamic.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7), str(path))
-    return path
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Samples:
 
 def _load(path: Path) -> Dict[str, numpy.ndarray]:
     try:
-        with numpy.load(str(path), allow_pickle=False) as file:
+        with path.open("rb") as data, numpy.load(data, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BuildError(f"{path.name}: the calibration set cannot be read ({error}); make it anew") from error
