@@ -130,8 +130,8 @@ def _calibration(
     usual = {name: shapes[1] for name, shapes in place.options.profile.items()}
     samples = Samples(
         source,
-        {tensor.name: usual.get(tensor.name, list(tensor.shape)) for tensor in inputs},
-        {tensor.name: numpy_type(tensor.dtype) for tensor in inputs},
+        {given.name: usual.get(given.name, list(given.shape)) for given in inputs},
+        {given.name: numpy_type(given.dtype) for given in inputs},
     )
     kept = place.materials.calibration_cache
     known = kept is not None and kept.name == _cache_name(place) and kept.exists()

@@ -65,7 +65,7 @@ def dla(trt: Any, builder: Any, config: Any, network: Any, core: Optional[int]) 
 def profile(builder: Any, config: Any, network: Any, options: Options, model: str) -> Optional[Any]:
     """One, where the network has dynamic inputs; BuildError where nobody says what shapes they have."""
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    dynamic = {tensor.name: tuple(tensor.shape) for tensor in inputs if -1 in tuple(tensor.shape)}
+    dynamic = {given.name: tuple(given.shape) for given in inputs if -1 in tuple(given.shape)}
     unknown = [name for name in options.profile if name not in dynamic]
     if unknown:
         raise BuildError(f"{model}: the profile names {', '.join(unknown)}, which is no input with a dynamic dimension")
@@ -77,12 +77,12 @@ def profile(builder: Any, config: Any, network: Any, options: Options, model: st
             f"{model}: {', '.join(missing)} has a dynamic dimension (-1) and no shape was given: name it in SHAPES, or "
             "in the option profile (images=1x3x640x640)"
         )
-    made = builder.create_optimization_profile()
+    ranges = builder.create_optimization_profile()
     for name, (least, usual, largest) in options.profile.items():
-        made.set_shape(name, tuple(least), tuple(usual), tuple(largest))
-    if config.add_optimization_profile(made) < 0:
+        ranges.set_shape(name, tuple(least), tuple(usual), tuple(largest))
+    if config.add_optimization_profile(ranges) < 0:
         raise BuildError(f"{model}: the profile does not fit its inputs: {dict(options.profile)}")
-    return made
+    return ranges
 
 
 def times_kernels(config: Any) -> bool:

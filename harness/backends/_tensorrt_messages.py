@@ -95,12 +95,14 @@ def failed_nodes(parser: Any, nodes: Sequence[Any]) -> List[Failed]:
     """What the parser did not take; `nodes` are the graph's, by which versions before 10 name the culprit."""
     found = []
     for index in range(parser.num_errors):
-        error = parser.get_error(index)
-        position = error.node()
+        parser_error = parser.get_error(index)
+        position = parser_error.node()
         node = nodes[position] if 0 <= position < len(nodes) else None
-        operator = error.node_operator() if hasattr(error, "node_operator") else node.op_type if node else ""
-        name = error.node_name() if hasattr(error, "node_name") else node.name if node else ""
-        text, code = plain(error.desc()), str(error.code())
+        operator = (
+            parser_error.node_operator() if hasattr(parser_error, "node_operator") else node.op_type if node else ""
+        )
+        name = parser_error.node_name() if hasattr(parser_error, "node_name") else node.name if node else ""
+        text, code = plain(parser_error.desc()), str(parser_error.code())
         found.append(Failed(position, operator, name, text, bool(UNKNOWN.search(text) or UNKNOWN.search(code))))
     return found
 

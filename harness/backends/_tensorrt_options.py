@@ -35,14 +35,14 @@ class Options(NamedTuple):
 
 
 def read(build: BuildOptions) -> Options:
-    given = {} if build.options is UNSET else dict(build.options)
-    for name, value in given.items():
+    asked = {} if build.options is UNSET else dict(build.options)
+    for name, value in asked.items():
         kind = NAMES.get(name)
         if kind is None:
             raise BuildError(f"tensorrt has no option {name}; there are {', '.join(NAMES)}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise BuildError(f"tensorrt: {name} is {value!r}, it takes {kind.__name__}")
-    found = Options(**{**given, "profile": _profile(str(given.get("profile", "")))})  # type: ignore[arg-type]
+    found = Options(**{**asked, "profile": _profile(str(asked.get("profile", "")))})  # type: ignore[arg-type]
     if found.calibrator not in CALIBRATORS:
         raise BuildError(f"tensorrt: calibrator is {found.calibrator!r}; there are {', '.join(CALIBRATORS)}")
     if found.workspace_mb is not None and found.workspace_mb < 1:

@@ -1,5 +1,6 @@
 """Runs an engine: for each slot one execution context, one stream, and inputs and outputs that stay where they are."""
 
+import functools
 from typing import Any, Callable, List, Optional
 
 import numpy
@@ -32,9 +33,12 @@ class Slot:
         self.timer = Timer(device, self.stream)
         self.addresses = [self.tensors[port.name].address for port in found]
         self._said = said
-        self._named = by_name(engine)
-        if self._named:
+        # Bound once: what is looked up at every inference would be timed with it.
+        if by_name(engine):
             self._bind(found)
+            self._enqueue = functools.partial(self.context.execute_async_v3, self.stream.handle)
+        else:
+            self._enqueue = functools.partial(self.context.execute_async_v2, self.addresses, self.stream.handle)
         for tensor in self.inputs.values():  # what was in memory before may be anything, indices out of bounds too
             tensor.host[...] = numpy.zeros((), tensor.dtype)
             tensor.to_device(self.stream)
@@ -47,11 +51,7 @@ class Slot:
 
     def execute(self) -> None:
         """Issues one inference onto the stream."""
-        if self._named:
-            issued = self.context.execute_async_v3(self.stream.handle)
-        else:
-            issued = self.context.execute_async_v2(self.addresses, self.stream.handle)
-        if not issued:
+        if not self._enqueue():
             raise self._said.refused("start an inference")
 
     def execute_and_wait(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy
 
 from tests.stand_in_tensorrt.build import MAGIC, Part, itemsize
-from tests.stand_in_tensorrt.names import Dims
+from tests.stand_in_tensorrt.names import Dims, Member
 from tests.stand_in_tensorrt.rules import hold
 from tests.stand_in_tensorrt.work import Copy
 
@@ -77,8 +77,8 @@ class ICudaEngine(Part):
         return str(self._ports[index]["name"])
 
     def get_tensor_mode(self, name: str) -> Any:
-        kinds = self._trt._made["TensorIOMode"].__members__
-        return kinds["INPUT" if self._named(name)["input"] else "OUTPUT"]
+        into = self._trt._made["TensorIOMode"].__members__["INPUT"]
+        return into if self._named(name)["input"] else Member(int(into) + 1, "OUTPUT")
 
     def get_tensor_shape(self, name: str) -> Dims:
         return Dims(self._named(name)["shape"])
