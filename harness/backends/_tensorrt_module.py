@@ -37,16 +37,21 @@ CAUSES: Tuple[Tuple[str, str], ...] = (
 """What the loader's message holds, and what that means; the first that fits."""
 
 
-def load(name: str) -> Any:
-    """The module `name`; raises Unsupported with cause and cure where it cannot be had."""
+def load(*names: str) -> Any:
+    """The first module of `names` that is installed; raises Unsupported with cause and cure where none can be had."""
     running = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
-    found = importlib.util.find_spec(name)
-    if found is None or found.origin is None:  # a folder with type stubs alone is found too, as a package of nothing
-        raise Unsupported(f"{name} is not installed for {running}")
+    name = next(filter(_installed, names), None)
+    if name is None:
+        raise Unsupported(f"{names[0]} is not installed for {running}")
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
         raise Unsupported(f"{name} is installed for {running} and cannot be imported: {in_words(error)}") from error
+
+
+def _installed(name: str) -> bool:
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None  # type stubs alone are found too, as a package of nothing
 
 
 def in_words(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 from harness import device as devices
 from harness.backends import _contract, _tensorrt_build, _tensorrt_load, _tensorrt_module, _tensorrt_options
@@ -25,11 +25,12 @@ OUTSIDE_L4T = "HARNESS_L4T"
 class Backend(_contract.Backend):
     precisions = frozenset({"fp32", "tf32", "fp16", "int8"})
     options = _tensorrt_options.NAMES
-    module = "tensorrt"
+    modules: Tuple[str, ...] = ("tensorrt",)
+    """The names it is imported by, the first that is there."""
     product = "TensorRT"
 
     def version(self) -> str:
-        return str(_tensorrt_module.load(self.module).__version__)
+        return str(_tensorrt_module.load(*self.modules).__version__)
 
     def architecture(self) -> str:
         """Compute capability and L4T: an engine is at home on no other; raises Unsupported where no device is."""
@@ -48,12 +49,12 @@ class Backend(_contract.Backend):
         return ", ".join(filter(None, words))
 
     def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
-        trt = _tensorrt_module.load(self.module)
+        trt = _tensorrt_module.load(*self.modules)
         with self._device() as device:
             return _tensorrt_build.build(trt, self.product, device, materials, options, engine_dir)
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
-        trt = _tensorrt_module.load(self.module)
+        trt = _tensorrt_module.load(*self.modules)
         try:
             device = devices.open_device()
         except Unsupported as error:

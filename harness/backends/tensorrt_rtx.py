@@ -14,7 +14,7 @@ from harness.errors import Unsupported
 
 
 class Backend(tensorrt.Backend):
-    module = "tensorrt_rtx"
+    modules = ("tensorrt_rtx", "tensorrt_rtx_bindings")
     product = "TensorRT-RTX"
 
     def version(self) -> str:

@@ -27,7 +27,7 @@ def give(monkeypatch: pytest.MonkeyPatch, module: Module, work: Optional[Work]) 
         assert work is not None
         return work.open()
 
-    monkeypatch.setattr(_tensorrt_module, "load", lambda name: module)
+    monkeypatch.setattr(_tensorrt_module, "load", lambda *names: module)
     monkeypatch.setattr(harness.device, "open_device", opened if work else nothing)
     major, minor = map(int, module._compute.split("."))
     there = Presence("plain memory", (major, minor), "12.6")
