@@ -9,8 +9,8 @@ SETUP := $(PYTHON) -m harness.host.setup $(VENV) requirements.txt
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help python ready ready-to-develop demo models build-engines bench report compare schema selfbench test test-docker test-gpu lint \
-	check pin shell pull doctor clean clean-results clean-engines clean-volumes
+# Every target is a command, none is a file.
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' Makefile)
 
 help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
@@ -52,6 +52,11 @@ test-docker: ready-to-develop  ## run the tests that need a Docker engine, which
 
 test-gpu: ready-to-develop  ## run the tests that need a CUDA device
 	@$(HARNESS) test-gpu
+
+test-rtx: python  ## run the tests that build with TensorRT-RTX, in an environment of their own (Linux on x86-64)
+	@[ "$$(uname -sm)" = 'Linux x86_64' ] || { echo 'test-rtx: TensorRT-RTX comes for Linux on x86-64 alone' >&2; exit 1; }
+	@$(PYTHON) -m harness.host.setup $(VENV)-rtx requirements.txt requirements-dev.txt requirements-rtx.txt
+	@$(VENV)-rtx/bin/python -m harness test-rtx
 
 lint: ready-to-develop  ## check style and likely mistakes
 	@$(HARNESS) lint

@@ -34,8 +34,8 @@ def feed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory):  # type: i
 
 
 def test_the_directory_is_the_registry() -> None:
-    assert backends.names() == ["null", "onnxruntime", "tvm"]
-    with pytest.raises(KeyError, match="there are null, onnxruntime, tvm"):
+    assert backends.names() == ["null", "onnxruntime", "tensorrt", "tensorrt_rtx", "tvm"]
+    with pytest.raises(KeyError, match="there are null, onnxruntime, tensorrt, tensorrt_rtx, tvm"):
         backends.get("tensorflow")
 
 

@@ -21,6 +21,9 @@ RUNTIMES = {
     "_tvm_target": {"tvm"},
     "_tvm_build": {"tvm", "onnx"},
     "_tvm_cuda": {"tvm_ffi"},
+    "_half": {"onnxruntime", "onnx"},
+    "_tensorrt_graph": {"onnx"},
+    "_tensorrt_quantize": {"onnxruntime", "onnx"},
 }
 BINDINGS = {"_pycuda": {"pycuda"}, "_cuda_python": {"cuda"}}
 HOST_ONLY = {"click", "PIL", "rich", "jinja2", "scipy", "matplotlib", "docker", "tomli", "tomllib"}

@@ -24,6 +24,8 @@ class Materials(NamedTuple):
     """Calibration set, an `.npz` with one array an input, samples along its first axis; for INT8 alone."""
     timing_cache: Optional[Path] = None
     """What the builder's earlier runs on this board learned, where there were any."""
+    calibration_cache: Optional[Path] = None
+    """Scales that an earlier build wrote; its name says for which images, order and algorithm they hold."""
 
 
 class Built(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy
 
 from harness import cpu
-from harness.backends import _contract, _layers
+from harness.backends import _contract, _half, _layers
 from harness.backends._contract import Built, Feed, Materials
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions, InferenceOptions
@@ -122,7 +122,7 @@ class Backend(_contract.Backend):
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         settings.optimized_model_filepath = str(engine_dir / ENGINE)
         try:
-            data = _half(model) if options.precision == "fp16" else str(model)
+            data = _half.half(model) if options.precision == "fp16" else str(model)
             onnxruntime.InferenceSession(data, settings, providers=_providers())
             executed = _layers.precisions(onnx.load(str(engine_dir / ENGINE)))
         except Exception as error:  # neither the runtime's exceptions nor the converter's share a class
@@ -141,15 +141,6 @@ class Backend(_contract.Backend):
         if session.get_providers()[0] != _provider():  # the runtime falls back without a word
             raise BuildError(f"onnxruntime runs on {session.get_providers()[0]} where {_provider()} was asked for")
         return CudaRunner(session) if _provider() == CUDA else Runner(session)
-
-
-def _half(model: Path) -> bytes:
-    """The graph in fp16 by the runtime's own converter; inputs and outputs stay fp32, as TVM's pass leaves them."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    converted: bytes = convert_float_to_float16(onnx.load(str(model)), keep_io_types=True).SerializeToString()
-    return converted
 
 
 def _provider() -> str:

@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from msgspec import UNSET
 
-from harness.host import calibration, engines, machines, matrix
+from harness.host import calibration, engines, instead, machines, matrix
 from harness.host import plan as plans
 from harness.host.board import Board
 from harness.host.calibration import CalibrationSet
@@ -62,10 +62,11 @@ def experiments_on(
     plan: Plan, board: Board, results: Path, trust_known: bool = False
 ) -> Tuple[Machine, List[Experiment]]:
     """The board's facts, and the plan's experiments with its thread count filled in."""
-    asked = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
-    machine = machines.probe(results / ".work", sorted(asked), board, trust_known)
+    named = {name for block in plan.experiments for name in block.backends} | {REFERENCE_RUNTIME, plans.FLOOR}
+    machine = machines.probe(results / ".work", sorted(instead.asked(named)), board, trust_known)
+    machine, here = instead.without_unused(machine, named), instead.applied(plan, machine.backends)
     io_memory = {name: facts.io_memory for name, facts in machine.backends.items()}
-    found = matrix.experiments(plan, machine.allowed_threads, board.name, board.container, io_memory)
+    found = matrix.experiments(here, machine.allowed_threads, board.name, board.container, io_memory)
     return machine, found
 
 
@@ -73,6 +74,9 @@ def survey(
     plan: Plan, board: Board, models_dir: Path, results: Path, progress: Progress, trust_known: bool = False
 ) -> Survey:
     machine, experiments = experiments_on(plan, board, results, trust_known)
+    for name in instead.taken(machine.backends):
+        reason, other = machine.backends[name].reason, instead.INSTEAD[name]
+        progress.line(f"{reason}; {other} is, which is another product: it takes its place under its own name")
     references = plans.models(plan)
     models = {}
     for experiment in experiments:

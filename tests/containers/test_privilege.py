@@ -6,6 +6,7 @@ from typing import Dict, List, Optional
 import pytest
 from docker.types import HostConfig
 
+from harness.backends import tensorrt
 from harness.errors import LaunchError
 from harness.host.containers import labels, launcher, pins, privilege
 
@@ -67,7 +68,8 @@ def test_a_jetson_needs_the_nvidia_runtime() -> None:
     """In csv mode, which Jetsons use, a device request is an error."""
     found = gpu(groups=[44, 109])
     assert found.words == "runtime nvidia"
-    assert found.environment == {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    visible = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+    assert found.environment == {**visible, tensorrt.OUTSIDE_L4T: "35.4.1"}, "the worker cannot see its board's L4T"
     config = host_config(privilege.Limits(), found)
     assert config["Runtime"] == "nvidia"
     assert config["GroupAdd"] == ["44", "109"], "numbers of the host: the image has no such names"

@@ -11,6 +11,8 @@ USER = 10001
 """Nobody's number on any board: owns the cell's volume and nothing else."""
 PROCESSES = 512
 TEMPORARY_BYTES = 512 << 20
+L4T_VARIABLE = "HARNESS_L4T"
+"""Tells a worker its board's L4T, which is part of a TensorRT engine's key and written where no container looks."""
 LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "2m", "max-file": "1"})
 
 
@@ -61,6 +63,7 @@ def gpu(pin: Pin, info: Dict[str, Any], l4t: Optional[str], groups: List[int], b
                 f"board {board}: Docker has no runtime `nvidia`; install nvidia-container-toolkit there, then "
                 "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
             )
+        variables[L4T_VARIABLE] = l4t
         return GpuAccess({"runtime": "nvidia", "group_add": [str(one) for one in groups]}, variables, "runtime nvidia")
     request = DeviceRequest(count=-1, capabilities=[["gpu"]])
     return GpuAccess({"device_requests": [request]}, variables, "device request")
