@@ -46,6 +46,8 @@ class ClockLimits(Record, frozen=True):
     """What the hardware could do."""
     base_hz: Optional[int] = None
     """What it holds under any load, where all above that is a bonus."""
+    boosts: bool = False
+    """Whether what the machine allows includes such a bonus, which no one may expect."""
     mode_hz: Optional[int] = None
     """What the power mode allows, by nvpmodel's own file."""
     governor: str = ""
@@ -63,6 +65,11 @@ class ClockLimits(Record, frozen=True):
         if self.mode_hz is None:
             return self.max_hz
         return self.mode_hz if self.highest_hz is None else min(self.mode_hz, self.highest_hz)
+
+    @property
+    def expected_hz(self) -> Optional[int]:
+        """What it runs at under load while nothing holds it back; None where nobody can tell."""
+        return self.base_hz if self.boosts else self.cap_hz
 
 
 class BoardState(Record, frozen=True):
@@ -115,6 +122,8 @@ class Telemetry(Record, frozen=True):
     """Begin and end of the time before the engine was loaded, on the channels' time axis; empty where none was kept."""
     settled_s: Optional[float] = None
     """How long untimed inferences went on until the clock had settled; None where nothing was waited for."""
+    unsettled: bool = False
+    """Whether that was as long as it may be waited, and the clock still moved."""
     arrays: str = ""
     """Name of the file of readings; empty where none was kept."""
     arrays_sha256: str = ""

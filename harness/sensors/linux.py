@@ -42,6 +42,8 @@ def total(names: List[str]) -> Total:
 def limits(tree: Tree) -> List[ClockLimits]:
     """Of the processors, one entry for those that share a clock."""
     found = []
+    cpus = tree.path("sys/devices/system/cpu")
+    boosts = (cpus / "cpufreq/boost").exists() or (cpus / "intel_pstate").exists()
     for path in _policies(tree):
         found.append(
             ClockLimits(
@@ -50,6 +52,7 @@ def limits(tree: Tree) -> List[ClockLimits]:
                 max_hz=tree.whole(path / "scaling_max_freq", KHZ),
                 highest_hz=tree.whole(path / "cpuinfo_max_freq", KHZ),
                 base_hz=tree.whole(path / "base_frequency", KHZ),
+                boosts=boosts,
                 governor=tree.text(path / "scaling_governor") or "",
             )
         )
