@@ -68,6 +68,8 @@ class BenchJob(Record, frozen=True, tag_field="kind", tag="bench-job"):
     """Path of the reference's .npz."""
     reference: Reference
     tolerance: float
+    sensors: Optional[str] = None
+    """Folder to write what sensors tell to; None leaves them alone."""
     schema: int = SCHEMA
 
 

@@ -91,8 +91,12 @@ def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
         assert ours <= {"floor", "device"}
         allowed = {"numpy"} | BINDINGS.get(path.stem, set())
         assert others <= allowed, f"{path.name} names {others - allowed}"
+    elif where == "sensors":
+        assert ours <= {"floor", "sensors"}, "what is measured and who reports it are none of its business"
+        allowed = {"nvml": {"pynvml"}, "series": {"numpy"}}.get(path.stem, set())
+        assert others <= {"msgspec"} | allowed, f"{path.name} names {others - allowed}"
     elif where == "worker":
-        assert ours <= {"floor", "backends", "device", "worker"}
+        assert ours <= {"floor", "backends", "device", "sensors", "worker"}
         assert not others & HOST_ONLY
         assert others <= {"numpy", "msgspec", "onnxruntime"}
         if "onnxruntime" in others:

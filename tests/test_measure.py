@@ -3,6 +3,7 @@
 import gc
 from typing import List, Optional
 
+import msgspec
 import numpy
 import pytest
 
@@ -114,6 +115,31 @@ def test_a_budget_shortens_but_never_below_2_and_10() -> None:
         "2 of 20 warm-ups in a budget of 1e-09 s",
         "10 of 100 iterations in a budget of 1e-09 s",
     ]
+
+
+def test_a_least_duration_goes_on_beyond_the_count_and_the_budget_ends_it() -> None:
+    inference = InferenceOptions(threads=1, warmup=2, iterations=10, min_seconds=1e-3)
+    clock = Clock()
+    measured = measure_latency(Work(clock), FEED, inference, clock)
+    each = measured.samples.start_ns[1]
+    assert measured.samples.count == pytest.approx(1e6 / each, abs=1)
+    assert measured.deviations == []
+    clock = Clock()
+    short = measure_latency(Work(clock), FEED, msgspec.structs.replace(inference, max_seconds=1e-4), clock)
+    assert 10 < short.samples.count < 40
+    assert len(short.deviations) == 1
+    assert short.deviations[0].endswith(" of at least 0.001 s of iterations in a budget of 0.0001 s")
+    clock = Clock()
+    enough = measure_latency(Work(clock), FEED, msgspec.structs.replace(inference, min_seconds=1e-6), clock)
+    assert enough.samples.count == 10, "what spans more by itself is not prolonged"
+
+
+def test_the_origin_is_the_first_start_on_the_clock() -> None:
+    clock = Clock()
+    clock.now = 5_000_000
+    samples = measure_latency(Work(clock), FEED, InferenceOptions(threads=1, warmup=2, iterations=10), clock).samples
+    assert 5_000_000 < samples.origin_ns < clock.now
+    assert samples.start_ns[0] == 0
 
 
 def test_a_budget_is_shared_by_warm_up_and_iterations() -> None:

@@ -12,13 +12,19 @@ from harness.records.record import SCHEMA, Record, canonical, digest
 from harness.records.reference import Reference
 from harness.records.result import STATUSES, Accuracy, OutputAccuracy, Result
 from harness.records.samples import LatencySamples, ThroughputSamples
+from harness.records.telemetry import BoardState, Channel, ClockLimits, SamplerCost, Telemetry
+from harness.records.verdict import Cause, Verdict
 
 __all__ = [
     "SCHEMA",
     "STATUSES",
     "Accuracy",
     "BackendFacts",
+    "BoardState",
     "BuildOptions",
+    "Cause",
+    "Channel",
+    "ClockLimits",
     "Container",
     "Engine",
     "Experiment",
@@ -31,8 +37,11 @@ __all__ = [
     "Record",
     "Reference",
     "Result",
+    "SamplerCost",
     "SystemOptions",
+    "Telemetry",
     "ThroughputSamples",
+    "Verdict",
     "canonical",
     "digest",
 ]

@@ -5,6 +5,7 @@ from typing import Dict, Optional, Union
 from msgspec import UNSET, UnsetType
 
 from harness.records.record import Record, digest
+from harness.records.telemetry import DEFAULT_SAMPLING_S
 
 Option = Union[bool, int, float, str]
 
@@ -44,10 +45,28 @@ class InferenceOptions(Record, frozen=True):
     """`latency`: one inference at a time; `throughput`: the next is issued while the last one runs, in two slots."""
     cuda_graph: Union[bool, UnsetType] = UNSET
     """True: an inference is captured once and launched as one CUDA graph."""
+    min_seconds: Union[float, UnsetType] = UNSET
+    """Iterations go on for at least so long, whatever their number: what energy needs to be measured at all."""
+    sampling_s: Union[float, UnsetType] = UNSET
+    """From one reading of the sensors to the next; 0 leaves them alone. Not set, it is DEFAULT_SAMPLING_S."""
 
     @property
     def slots(self) -> int:
         return 2 if self.issue_mode == "throughput" else 1
+
+    @property
+    def sampling_interval_s(self) -> float:
+        return DEFAULT_SAMPLING_S if self.sampling_s is UNSET else self.sampling_s
+
+    @property
+    def least_s(self) -> float:
+        """What `min_seconds` asks for; 0 where it asks for nothing."""
+        return 0.0 if self.min_seconds is UNSET else self.min_seconds
+
+    @property
+    def processor(self) -> str:
+        """`gpu` or `cpu`: whose clocks, power and neighbours decide how long an inference takes."""
+        return "cpu" if self.io_memory == "host" else "gpu"
 
 
 class SystemOptions(Record, frozen=True):

@@ -5,6 +5,8 @@ from typing import List, Optional, Union
 from harness.records.experiment import Experiment
 from harness.records.record import SCHEMA, Record
 from harness.records.samples import LatencySamples, ThroughputSamples
+from harness.records.telemetry import Telemetry
+from harness.records.verdict import Verdict
 
 STATUSES = ("ok", "skipped", "failed", "crashed")
 
@@ -49,6 +51,13 @@ class Result(Record, frozen=True, tag_field="kind", tag="result"):
     accuracy: Optional[Accuracy] = None
     samples: Union[LatencySamples, ThroughputSamples, None] = None
     peak_rss_bytes: int = 0
+    io_bytes: Optional[int] = None
+    """Of all inputs and outputs of every slot; None where no engine was loaded."""
+    telemetry: Optional[Telemetry] = None
+    integrity: Optional[Verdict] = None
+    """VALID or INVALID; None where nothing was timed. So with the next."""
+    hardware: Optional[Verdict] = None
+    """CLEAN, LIMITED or UNKNOWN."""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

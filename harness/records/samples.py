@@ -8,6 +8,10 @@ from typing import List, Optional
 from harness.records.record import Record
 
 
+class BackwardsClock(ValueError):
+    """Times that no clock which only goes forward can have told."""
+
+
 class LatencySamples(Record, frozen=True, tag_field="issue_mode", tag="latency"):
     """One inference at a time, on the host's monotonic clock; consecutive steps share their clock reading.
 
@@ -26,6 +30,8 @@ class LatencySamples(Record, frozen=True, tag_field="issue_mode", tag="latency")
     """`get_outputs`: device to host, into buffers made at load."""
     device_ns: Optional[List[int]] = None
     """Compute on the device's own clock, where it has one."""
+    origin_ns: int = 0
+    """Start of the first iteration on the machine's monotonic clock, which sensors are read by as well."""
 
     def __post_init__(self) -> None:
         columns = [self.start_ns, self.h2d_ns, self.enqueue_ns, self.compute_ns, self.d2h_ns]
@@ -33,7 +39,8 @@ class LatencySamples(Record, frozen=True, tag_field="issue_mode", tag="latency")
         if len({len(column) for column in columns}) != 1:
             raise ValueError(f"columns of samples differ in length: {[len(column) for column in columns]}")
         if any(value < 0 for column in columns for value in column):
-            raise ValueError("a sample is negative: the clock ran backwards")
+            least = min(value for column in columns for value in column)
+            raise BackwardsClock(f"a sample is negative ({least} ns): the clock ran backwards")
 
     @property
     def count(self) -> int:
@@ -53,12 +60,14 @@ class ThroughputSamples(Record, frozen=True, tag_field="issue_mode", tag="throug
     slots: int
     start_ns: List[int]
     end_ns: List[int]
+    origin_ns: int = 0
+    """As above."""
 
     def __post_init__(self) -> None:
         if len(self.start_ns) != len(self.end_ns):
             raise ValueError(f"columns of samples differ in length: {[len(self.start_ns), len(self.end_ns)]}")
         if any(end < start or start < 0 for start, end in zip(self.start_ns, self.end_ns)):
-            raise ValueError("an inference ended before it started: the clock ran backwards")
+            raise BackwardsClock("an inference ended before it started: the clock ran backwards")
 
     @property
     def count(self) -> int:

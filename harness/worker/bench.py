@@ -7,14 +7,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+import msgspec
+from msgspec import UNSET
+
 from harness import backends, upgrades
 from harness.backends._contract import Feed, Runner
 from harness.errors import AccuracyError, BuildError, DeviceError, RecordError, Unsupported
 from harness.jobs import BenchJob
 from harness.records import Accuracy, Engine, OutputAccuracy, Result
-from harness.worker import accuracy, arrays
+from harness.records.samples import BackwardsClock
+from harness.worker import accuracy, arrays, verdicts
 from harness.worker.measure import check_slots, measure
 from harness.worker.reasons import reason
+from harness.worker.settle import settle
+from harness.worker.watch import watching
 
 
 def bench(job: BenchJob) -> Result:
@@ -27,6 +33,9 @@ def bench(job: BenchJob) -> Result:
         found.update(status="skipped", reason=reason(error, job))
     except (BuildError, AccuracyError) as error:
         found.update(status="failed", reason=reason(error, job))
+    except BackwardsClock as error:
+        found.update(status="failed", reason=f"{error}; no time of this cell can be trusted")
+        found["integrity"] = verdicts.of_a_backwards_clock(str(error))
     except DeviceError as error:
         # The device is often beyond use now, and tearing down may end this process: then the host's word counts.
         found.update(status=error.status, reason=reason(error, job))
@@ -43,8 +52,10 @@ def bench(job: BenchJob) -> Result:
 
 def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     """Fills `found` as far as it gets, so that a failed cell still shows what was known."""
-    inference = job.experiment.inference
     backend = backends.get(job.experiment.build.backend)
+    # Nothing takes no energy: the floor would only fill a result with a million samples of it.
+    inference = job.experiment.inference
+    inference = inference if backend.computes else msgspec.structs.replace(inference, min_seconds=UNSET)
     engine = checked_engine(job)
     found["variant"] = engine.variant
     offered = backend.io_memory()
@@ -54,16 +65,35 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
             f"{name} keeps inputs and outputs in {', '.join(offered)} memory here, not {inference.io_memory}"
         )
     inputs, expected = arrays.load(Path(job.arrays), job.reference.arrays_sha256)
-    start = time.perf_counter_ns()
-    with backend.load(Path(job.engine_dir), inference) as runner:
-        found["load_s"] = round((time.perf_counter_ns() - start) / 1e9, 3)
-        check_slots(runner, inference)  # before the verification, which may take long
-        if backend.computes:
-            for rows in _compared(runner, inputs, expected, inference.slots):
-                found["accuracy"] = Accuracy(reference=job.reference.key, tolerance=job.tolerance, outputs=rows)
-                accuracy.check(rows, job.tolerance)
-        measured = measure(runner, inputs, inference)
+    with watching(job) as watch:
+        if inference.least_s:
+            watch.rest()
+        start = time.perf_counter_ns()
+        with backend.load(Path(job.engine_dir), inference) as runner:
+            found["load_s"] = round((time.perf_counter_ns() - start) / 1e9, 3)
+            check_slots(runner, inference)  # before the verification, which may take long
+            if backend.computes:
+                for rows in _compared(runner, inputs, expected, inference.slots):
+                    found["accuracy"] = Accuracy(reference=job.reference.key, tolerance=job.tolerance, outputs=rows)
+                    accuracy.check(rows, job.tolerance)
+            settled = settle(runner, inputs, watch, inference)
+            measured = measure(runner, inputs, inference)
+            watch.end()
+            outputs = [runner.get_outputs(slot) for slot in range(inference.slots)]
+            wrong = _wrong(outputs, expected, job.tolerance) if backend.computes else ""
     found.update(samples=measured.samples, warmup_done=measured.warmup_done, deviations=measured.deviations)
+    found["io_bytes"] = inference.slots * sum(one.nbytes for one in (*inputs.values(), *outputs[0].values()))
+    found.update(verdicts.of(measured, inference, watch, settled, wrong))
+
+
+def _wrong(outputs: List[Feed], expected: Feed, tolerance: float) -> str:
+    """What is wrong with the outputs of the last iterations, which were right before they were timed."""
+    try:
+        for one in outputs:
+            accuracy.check(accuracy.compare(one, expected), tolerance)
+    except AccuracyError as error:
+        return f"after the last iteration {error}"
+    return ""
 
 
 def _compared(runner: Runner, inputs: Feed, expected: Feed, slots: int) -> Iterator[List[OutputAccuracy]]:

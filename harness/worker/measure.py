@@ -15,6 +15,8 @@ Clock = Callable[[], int]
 
 LEAST_WARMUP = 2
 LEAST_ITERATIONS = 10
+MOST_MORE = 500_000
+"""Iterations that a least duration may lead to: a result's file must stay one that can be read."""
 
 
 class Measured(NamedTuple):
@@ -43,8 +45,9 @@ def measure_latency(
     with _undisturbed():
         budget = _Budget(inference, clock())
         warmup_done = _warm_up(runner, feed, inference.warmup, budget.warmup_ns, clock)
-        samples = iterate(runner, feed, inference.iterations, budget.end_ns, clock)
-    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count))
+        samples = iterate(runner, feed, inference.iterations, budget.end_ns, clock, budget.least_ns)
+    span_ns = samples.start_ns[-1] + samples.total_ns()[-1]
+    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count, span_ns))
 
 
 def measure_throughput(
@@ -55,8 +58,8 @@ def measure_throughput(
     with _undisturbed():
         budget = _Budget(inference, clock())
         warmup_done = _warm_up_slots(runner, feed, inference, budget.warmup_ns, clock)
-        samples = overlap(runner, feed, inference.slots, inference.iterations, budget.end_ns, clock)
-    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count))
+        samples = overlap(runner, feed, inference.slots, inference.iterations, budget.end_ns, clock, budget.least_ns)
+    return Measured(samples, warmup_done, _deviations(inference, warmup_done, samples.count, samples.span_ns))
 
 
 def check_slots(runner: Runner, inference: InferenceOptions) -> None:
@@ -73,6 +76,8 @@ class _Budget:
         budget_ns = int(inference.max_seconds * 1e9)
         share = inference.warmup / (inference.warmup + inference.iterations)
         self.warmup_ns, self.end_ns = begin_ns + int(budget_ns * share), begin_ns + budget_ns
+        self.least_ns = int(inference.least_s * 1e9)
+        """Of the iterations alone; where the budget is smaller, it wins."""
 
 
 @contextlib.contextmanager
@@ -88,12 +93,15 @@ def _undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-def _deviations(inference: InferenceOptions, warmup_done: int, done: int) -> List[str]:
+def _deviations(inference: InferenceOptions, warmup_done: int, done: int, span_ns: int) -> List[str]:
     found = []
     if warmup_done < inference.warmup:
         found.append(f"{warmup_done} of {inference.warmup} warm-ups in a budget of {inference.max_seconds:g} s")
     if done < inference.iterations:
         found.append(f"{done} of {inference.iterations} iterations in a budget of {inference.max_seconds:g} s")
+    if span_ns < int(inference.least_s * 1e9):
+        limit = f"{done} iterations" if done >= MOST_MORE else f"a budget of {inference.max_seconds:g} s"
+        found.append(f"{span_ns / 1e9:.3g} of at least {inference.least_s:g} s of iterations in {limit}")
     return found
 
 
@@ -109,8 +117,11 @@ def _warm_up(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock
     return count
 
 
-def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock) -> LatencySamples:
-    """The timed iterations; ends after the tenth once the clock has passed `deadline`."""
+def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock, least_ns: int = 0) -> LatencySamples:
+    """The timed iterations; ends after the tenth once the clock has passed `deadline`.
+
+    Goes on beyond `count` until they span `least_ns`; columns then grow between two iterations.
+    """
     # Bound methods and columns are made before the loop: what is looked up inside it would be timed with it.
     set_inputs, enqueue, synchronize, get_outputs = (
         runner.set_inputs,
@@ -119,9 +130,9 @@ def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock)
         runner.get_outputs,
     )
     timer = runner.device_timer()
-    starts, h2d, enqueued, compute, d2h, device = (array("q", bytes(8 * count)) for _ in range(6))
-    done = 0
-    while done < count:
+    starts, h2d, enqueued, compute, d2h, device = columns = [array("q", bytes(8 * count)) for _ in range(6)]
+    done, room = 0, count
+    while done < room:
         if timer is None:
             t0 = clock()
             set_inputs(feed)
@@ -153,6 +164,11 @@ def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock)
         done += 1
         if done >= LEAST_ITERATIONS and t4 >= deadline:
             break
+        if done >= count:
+            if t4 - starts[0] >= least_ns:
+                break
+            if done == room:
+                room = _grow(columns, room)
     return LatencySamples(
         start_ns=[start - starts[0] for start in starts[:done]],
         h2d_ns=h2d[:done].tolist(),
@@ -160,7 +176,16 @@ def iterate(runner: Runner, feed: Feed, count: int, deadline: int, clock: Clock)
         compute_ns=compute[:done].tolist(),
         d2h_ns=d2h[:done].tolist(),
         device_ns=device[:done].tolist() if timer is not None else None,
+        origin_ns=starts[0],
     )
+
+
+def _grow(columns: "List[array[int]]", room: int) -> int:
+    """Twice the room for samples, as long as there may be more; the new room."""
+    more = min(room, max(0, MOST_MORE - room))
+    for column in columns:
+        column.extend(array("q", bytes(8 * more)))
+    return room + more
 
 
 def _warm_up_slots(runner: Runner, feed: Feed, inference: InferenceOptions, deadline: int, clock: Clock) -> int:
@@ -181,8 +206,12 @@ def _warm_up_slots(runner: Runner, feed: Feed, inference: InferenceOptions, dead
     return done
 
 
-def overlap(runner: Runner, feed: Feed, slots: int, count: int, deadline: int, clock: Clock) -> ThroughputSamples:
+def overlap(
+    runner: Runner, feed: Feed, slots: int, count: int, deadline: int, clock: Clock, least_ns: int = 0
+) -> ThroughputSamples:
     """The timed iterations in `slots` that take turns; ends after the tenth once the clock has passed `deadline`.
+
+    Goes on beyond `count` until they span `least_ns`.
 
     A slot is synchronized and its outputs are taken before its next inputs are copied: that reading of the clock is the
     end of the one and the start of the other. All slots are drained before this returns, so that every iteration has
@@ -194,16 +223,21 @@ def overlap(runner: Runner, feed: Feed, slots: int, count: int, deadline: int, c
         runner.synchronize,
         runner.get_outputs,
     )
-    starts, ends = (array("q", bytes(8 * count)) for _ in range(2))
-    issued = 0
-    while issued < count:
+    # Inferences are in flight wherever columns could grow: there is room for all that may come.
+    room = max(count, MOST_MORE) if least_ns else count
+    starts, ends = (array("q", bytes(8 * room)) for _ in range(2))
+    issued, taken = 0, False
+    while issued < room:
         slot = issued % slots
         if issued >= slots:
             synchronize(slot)
             get_outputs(slot)
             now = clock()
             ends[issued - slots] = now
-            if issued >= LEAST_ITERATIONS and now >= deadline:
+            taken = (issued >= LEAST_ITERATIONS and now >= deadline) or (
+                issued >= count and now - starts[0] >= least_ns
+            )
+            if taken:
                 break
         else:
             now = clock()
@@ -212,7 +246,7 @@ def overlap(runner: Runner, feed: Feed, slots: int, count: int, deadline: int, c
         enqueue(slot)
         issued += 1
     # Those that are still in flight; after a break the oldest of them has been taken already.
-    for each in range(issued - slots + (issued < count), issued):
+    for each in range(issued - slots + taken, issued):
         synchronize(each % slots)
         get_outputs(each % slots)
         ends[each] = clock()
@@ -221,4 +255,5 @@ def overlap(runner: Runner, feed: Feed, slots: int, count: int, deadline: int, c
         slots=slots,
         start_ns=[start - first for start in starts[:issued]],
         end_ns=[end - first for end in ends[:issued]],
+        origin_ns=first,
     )
