@@ -37,9 +37,9 @@ class Estimates:
         self._known[experiment.slug()] = seconds
 
     def _earlier(self, experiment: Experiment) -> List[float]:
-        """Of the newest earlier run that has one; at least a worker's start."""
+        """Of the newest result there is, whatever its run is called; none where no worker was started."""
         pattern = f"*/{experiment.system.board}/{experiment.slug()}/*/result.json"
-        for path in sorted(self._results.glob(pattern), reverse=True):
+        for path in sorted(self._results.glob(pattern), key=lambda one: one.stat().st_mtime, reverse=True):
             try:
                 result = upgrades.read(path, Result)
             except RecordError:

@@ -248,9 +248,11 @@ def _known(what: str, value: str, known: Sequence[str], where: str) -> None:
 
 
 def _explain(message: str, raw: Dict[str, Any]) -> str:
-    """msgspec's message, with the nearest field where a field is unknown."""
+    """msgspec's message in a plan's words, with the nearest field where a field is unknown."""
     match = re.search(r"unknown field `(.+?)`(?: - at `\$(.*)`)?", message)
     if not match:
-        return message
+        missing = re.sub(r"^Object missing required field `(.+?)`", r"there is no field '\1'", message)
+        what, _, where = missing.partition(" - at `$.")
+        return f"{where.rstrip('`')}: {what}" if where else what
     fields: Tuple[str, ...] = Block.__struct_fields__ if match.group(2) else Plan.__struct_fields__
     return f"unknown field {match.group(1)!r}{nearest(match.group(1), fields)}"

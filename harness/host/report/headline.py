@@ -75,13 +75,13 @@ def nothing(rows: Sequence[Row], declared: Optional[str] = None) -> str:
     """Why there is nothing to compare."""
     measured = [row for row in rows if row.measured and row.computes]
     if not measured:
-        reasons = list(dict.fromkeys(result.reason for row in rows for result in row.results if result.reason))
-        return f"Nothing to compare: no backend was measured{f' ({reasons[0]})' if reasons else ''}"
+        told = [result.reason for row in rows if row.computes for result in row.results if result.reason]
+        return f"Nothing to compare: no backend was measured{f' ({told[0]})' if told else ''}"
     names = list(dict.fromkeys(wording.short(row.experiment, row.variant) for row in measured))
     missing = [
         f"{wording.backend(row.experiment.build.backend)}: {row.results[0].reason}"
         for row in rows
-        if row.results and not row.measured and row.results[0].reason
+        if row.results and row.computes and not row.measured and row.results[0].reason
     ]
     why = f" ({'; '.join(dict.fromkeys(missing))})" if missing else ""
     were = f"{' and '.join(names)} {'were' if len(names) > 1 else 'was'}"
