@@ -28,15 +28,16 @@ def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:
             item.add_marker(pytest.mark.gpu)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    FIGURES.path = config.getoption("--figures", None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not FIGURES.rows:
         return
     terminalreporter.section("figures")
     for line in FIGURES.lines():
         terminalreporter.write_line(line)
-    path = config.getoption("--figures", None)
-    if path is not None:
-        FIGURES.write(path)
 
 
 @pytest.fixture(scope="session", autouse=True)

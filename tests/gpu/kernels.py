@@ -11,20 +11,28 @@ PTX = b"""
 .target sm_70
 .address_size 64
 
-// Runs for `ns` nanoseconds of the device's timer, and writes how long it was.
+// Runs for `ns` nanoseconds of the device's timer, and writes how long it was and the least step that the timer took.
 .visible .entry spin(.param .u64 ns, .param .u64 out)
 {
-    .reg .pred %more;
-    .reg .u64 %ns, %out, %start, %now, %past;
+    .reg .pred %more, %stood;
+    .reg .u64 %ns, %out, %start, %now, %last, %past, %step, %least;
     ld.param.u64 %ns, [ns];
     ld.param.u64 %out, [out];
+    mov.u64 %least, 0x7fffffffffffffff;
     mov.u64 %start, %globaltimer;
+    mov.u64 %last, %start;
 again:
     mov.u64 %now, %globaltimer;
+    sub.u64 %step, %now, %last;
+    mov.u64 %last, %now;
+    setp.eq.u64 %stood, %step, 0;
+    selp.u64 %step, %least, %step, %stood;
+    min.u64 %least, %least, %step;
     sub.u64 %past, %now, %start;
     setp.lt.u64 %more, %past, %ns;
     @%more bra again;
     st.global.u64 [%out], %past;
+    st.global.u64 [%out+8], %least;
     ret;
 }
 
@@ -68,7 +76,7 @@ class Kernels:
         return function
 
     def spin(self, stream: Stream, ns: int, out: int) -> None:
-        """`out`: address of 8 bytes that take how many nanoseconds it really was."""
+        """`out`: address of two 64-bit integers: how many nanoseconds it really was, and the timer's least step."""
         self._launch("spin", 1, 1, stream, ctypes.c_uint64(ns), ctypes.c_uint64(out))
 
     def add_one(self, stream: Stream, data: int, count: int) -> None:

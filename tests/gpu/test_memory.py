@@ -50,7 +50,7 @@ def test_a_tensor_goes_to_a_kernel_and_comes_back(device: Device, kernels: Kerne
 
 def test_managed_memory_of_one_stream_is_touched_while_another_works(device: Device, kernels: Kernels) -> None:
     busy, own = device.stream(), device.stream()
-    clock, tensor = device.buffer("mapped", 8), Tensor(device, "managed", (COUNT,), "uint32", own)
+    clock, tensor = device.buffer("mapped", 16), Tensor(device, "managed", (COUNT,), "uint32", own)
     kernels.spin(busy, 50_000_000, clock.address)
     tensor.host[:] = 7
     kernels.add_one(own, tensor.address, COUNT)

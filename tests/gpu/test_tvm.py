@@ -93,6 +93,57 @@ def test_outputs_are_those_of_onnxruntime(large: Ground, figures: Figures) -> No
     accuracy.check(rows, TOLERANCE[precision])
 
 
+def test_our_device_time_is_tvms_own_within_one_percent(place: Place, figures: Figures) -> None:
+    """Interleaved pairs: our events, and `time_evaluator(number=1, repeat=1)`; up to three attempts, all reported."""
+    figure = clocks.clock(place, "tvm")
+    assert figure.what.startswith("median of our device time over time_evaluator")
+    for attempt in figure.attempts:
+        figures.add("tvm clock", figure.what, [attempt["median"], attempt["low"], attempt["high"]], "", **attempt)
+    assert figure.reached, figure.bar
+
+
+def test_a_whole_run_in_every_memory_mode_and_graph(
+    place: Place, models_dir: Path, figures: Figures, machine: str
+) -> None:
+    block = Block(
+        models=[LARGE],
+        backends=["tvm"],
+        threads=[1],
+        io_memory=MEMORY,
+        issue_modes=["latency", "throughput"],
+        cuda_graph=[False, True],
+    )
+    plan = Plan(title="gpu", experiments=[block], rounds=1, warmup=20, iterations=200, max_seconds=60.0)
+    folder = measured(request(models_dir, place.results, plan)).folder
+    results = [one for one in runs.load_one(folder).results if one.experiment.build.backend == "tvm"]
+    assert len(results) == 12
+    medians: Dict[str, List[float]] = {}
+    for one in results:
+        assert one.status == "ok", one.reason
+        inference = one.experiment.inference
+        graph = "graph" if inference.cuda_graph is True else "no graph"
+        key = f"{inference.issue_mode}, {inference.io_memory}, {graph}"
+        if isinstance(one.samples, LatencySamples):
+            samples = one.samples
+            assert samples.device_ns is not None
+            columns = (samples.h2d_ns, samples.enqueue_ns, samples.compute_ns, samples.device_ns, samples.d2h_ns)
+            medians[key] = [float(numpy.median(column)) / 1e6 for column in columns]
+            # The host's clock starts before the device's and ends after it; where it does not, one of them is wrong.
+            device, compute = numpy.array(samples.device_ns), numpy.array(samples.compute_ns)
+            assert numpy.median(device / compute) > 0.9
+            assert (device <= compute).mean() > 0.99
+            figures.add("tvm run", key + ": h2d, enqueue, compute, device, d2h", medians[key], "ms")
+        else:
+            assert isinstance(one.samples, ThroughputSamples)
+            rate = one.samples.count / (one.samples.end_ns[-1] / 1e9)
+            medians[key] = [1e3 / rate]
+            figures.add("tvm run", key + ": one inference each", medians[key], "ms")
+    machines = [upgrades.read(path, Machine) for path in folder.glob("*/machine.json")]
+    assert [one.cuda_device for one in machines] == [machine]
+    plain = medians["latency, pinned, no graph"]
+    assert medians["throughput, pinned, no graph"][0] < plain[0] + plain[2] + plain[4], "two slots overlap nothing"
+
+
 def test_an_engine_says_what_it_is_for_and_the_machine_what_it_has(
     small: Ground, figures: Figures, machine: str
 ) -> None:
@@ -142,15 +193,22 @@ def test_work_is_on_our_stream_and_on_no_other(small: Ground) -> None:
     assert not int(getattr(tvm_ffi.get_raw_stream(runner._gpu), "value", 0) or 0), "closed, our stream is nobody's"
 
 
-def test_engines_hold_no_cuda_graph_of_tvms_own_whatever_a_process_has_set(
-    small: Ground, models_dir: Path, tmp_path: Path
-) -> None:
+def test_engines_hold_no_cuda_graph_of_tvms_own_whatever_a_process_has_set(small: Ground, tmp_path: Path) -> None:
     import onnx
     import tvm
     from tvm.relax.frontend.onnx import from_onnx
 
     assert b"cuda_graph" not in (small.engine_dir / "model.so").read_bytes()
-    module, target = from_onnx(onnx.load(str(models_dir / "files" / f"{SMALL}-b1.onnx"))), _tvm_target.target(None)
+    relu = [onnx.helper.make_node("Relu" if i % 2 else "Neg", [f"t{i}"], [f"t{i + 1}"]) for i in range(1, 7)]
+    pool = [onnx.helper.make_node("GlobalAveragePool", ["t7"], ["y"]), onnx.helper.make_node("Relu", ["y"], ["z"])]
+    matmul = [onnx.helper.make_node("MatMul", ["x", "x"], ["t0"]), onnx.helper.make_node("MatMul", ["t0", "x"], ["t1"])]
+    x, z = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, *size])
+        for name, size in (("x", [8, 8]), ("z", [1, 1]))
+    )
+    graph = onnx.helper.make_graph([*matmul, *relu, *pool], "chain", [x], [z])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)], ir_version=7)
+    module, target = from_onnx(model), _tvm_target.target(None)
     with tvm.transform.PassContext(config={"relax.backend.use_cuda_graph": True}):
         _tvm_build._compile(module, target, tmp_path / "ours.so")
         tvm.compile(module, target=target.tvm).export_library(str(tmp_path / "theirs.so"))
@@ -208,54 +266,3 @@ def _ticks() -> Iterator[int]:
     while True:
         now += 1
         yield now
-
-
-def test_our_device_time_is_tvms_own_within_one_percent(place: Place, figures: Figures) -> None:
-    """Interleaved pairs: our events, and `time_evaluator(number=1, repeat=1)`; up to three attempts, all reported."""
-    figure = clocks.clock(place, "tvm")
-    assert figure.what.startswith("median of our device time over time_evaluator")
-    for attempt in figure.attempts:
-        figures.add("tvm clock", figure.what, [attempt["median"], attempt["low"], attempt["high"]], "", **attempt)
-    assert figure.reached, figure.bar
-
-
-def test_a_whole_run_in_every_memory_mode_and_graph(
-    place: Place, models_dir: Path, figures: Figures, machine: str
-) -> None:
-    block = Block(
-        models=[LARGE],
-        backends=["tvm"],
-        threads=[1],
-        io_memory=MEMORY,
-        issue_modes=["latency", "throughput"],
-        cuda_graph=[False, True],
-    )
-    plan = Plan(title="gpu", experiments=[block], rounds=1, warmup=20, iterations=200, max_seconds=60.0)
-    folder = measured(request(models_dir, place.results, plan)).folder
-    results = [one for one in runs.load_one(folder).results if one.experiment.build.backend == "tvm"]
-    assert len(results) == 12
-    medians: Dict[str, List[float]] = {}
-    for one in results:
-        assert one.status == "ok", one.reason
-        inference = one.experiment.inference
-        graph = "graph" if inference.cuda_graph is True else "no graph"
-        key = f"{inference.issue_mode}, {inference.io_memory}, {graph}"
-        if isinstance(one.samples, LatencySamples):
-            samples = one.samples
-            assert samples.device_ns is not None
-            columns = (samples.h2d_ns, samples.enqueue_ns, samples.compute_ns, samples.device_ns, samples.d2h_ns)
-            medians[key] = [float(numpy.median(column)) / 1e6 for column in columns]
-            # The host's clock starts before the device's and ends after it; where it does not, one of them is wrong.
-            device, compute = numpy.array(samples.device_ns), numpy.array(samples.compute_ns)
-            assert numpy.median(device / compute) > 0.9
-            assert (device <= compute).mean() > 0.99
-            figures.add("tvm run", key + ": h2d, enqueue, compute, device, d2h", medians[key], "ms")
-        else:
-            assert isinstance(one.samples, ThroughputSamples)
-            rate = one.samples.count / (one.samples.end_ns[-1] / 1e9)
-            medians[key] = [1e3 / rate]
-            figures.add("tvm run", key + ": one inference each", medians[key], "ms")
-    machines = [upgrades.read(path, Machine) for path in folder.glob("*/machine.json")]
-    assert [one.cuda_device for one in machines] == [machine]
-    plain = medians["latency, pinned, no graph"]
-    assert medians["throughput, pinned, no graph"][0] < plain[0] + plain[2] + plain[4], "two slots overlap nothing"

@@ -5,6 +5,7 @@ from typing import Dict, List
 import numpy
 
 from harness.errors import LaunchError
+from harness.host import machines
 from harness.host.board import LocalBoard
 from harness.host.launch.ask import ask
 from harness.host.matrix import HOST
@@ -26,9 +27,10 @@ SCALE = 10**9
 
 def clock(place: Place, backend: str) -> Figure:
     """Up to three attempts, all reported; the last decides."""
-    stand = ground(place, backend, MODELS[backend])
-    if stand.experiment.inference.io_memory != HOST and backend in ON_DEVICE:
-        stand = ground(place, backend, ON_DEVICE[backend])
+    work = place.results / ".work"
+    memory = machines.probe(work, [backend], LocalBoard(work), trust_known=True).backends[backend].io_memory
+    on_device = backend in ON_DEVICE and bool(memory) and memory[0] != HOST
+    stand = ground(place, backend, (ON_DEVICE if on_device else MODELS)[backend])
     where = ""
     attempts: List[Dict[str, float]] = []
     while len(attempts) < ATTEMPTS:
