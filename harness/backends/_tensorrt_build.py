@@ -77,7 +77,7 @@ def _attempt(
     config = made.builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # or the inspector tells names alone
     _tensorrt_config.workspace(trt, config, workspace_mb)
-    _tensorrt_config.precision(trt, made.builder, config, place.build.precision)
+    settings["flags"] = _tensorrt_config.precision(trt, made.builder, config, place.build.precision)
     _tensorrt_config.optimization_level(config, place.options.optimization_level)
     settings.update(_tensorrt_config.dla(trt, made.builder, config, made.network, place.options.dla_core))
     profile = _tensorrt_config.profile(made.builder, config, made.network, place.options, model)

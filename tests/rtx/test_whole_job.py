@@ -1,4 +1,4 @@
-"""The whole job on a machine without a GPU: engines are built for real, their cells end as skipped, a report says so."""
+"""The whole job on a machine without a GPU: engines are built for real, cells end as skipped, and a report says so."""
 
 from pathlib import Path
 
