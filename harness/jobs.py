@@ -4,8 +4,9 @@ from typing import Dict, List, Optional
 
 from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
 
-TIMING_CACHE = "timing.cache"
-"""A file that a build may leave in its folder: not a part of the engine, but what the next build learns from."""
+TIMING_CACHE, CALIBRATION_CACHE = "timing.cache", "calibration.cache"
+"""Files that a build may leave in its folder: no part of the engine, but what the next build learns from."""
+LEARNED = (TIMING_CACHE, CALIBRATION_CACHE)
 
 
 class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
@@ -45,6 +46,8 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     """Path of the calibration set's .npz, whose key is among the ingredients."""
     timing_cache: Optional[str] = None
     """Path of what earlier builds of this version learned; a build may leave a newer one as TIMING_CACHE."""
+    calibration_cache: Optional[str] = None
+    """Path of the scales that an earlier build of the same ingredients found, left by it as CALIBRATION_CACHE."""
     schema: int = SCHEMA
 
 

@@ -9,6 +9,7 @@ import pytest
 from harness import backends
 from harness.backends import _layers
 from harness.backends._contract import Materials
+from harness.device import present
 from harness.errors import BuildError, Unsupported
 from harness.jobs import ReferenceJob
 from harness.records import BuildOptions, InferenceOptions
@@ -21,6 +22,8 @@ def backend(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
     one = backends.get(request.param)
     try:
         one.version()
+        if "host" not in one.io_memory():  # it builds without a device, and runs on one alone
+            present()
     except Unsupported as error:
         pytest.skip(str(error))
     return request.param, one

@@ -51,11 +51,14 @@ class Backend(null.Backend):
                 raise Unsupported("int8 needs images: CALIBRATION=folder")
             with numpy.load(str(materials.calibration)) as file:
                 images = {name: list(file[name].shape) for name in file.files}
+            scales = materials.calibration_cache
+            (engine_dir / "calibration.cache").write_text(f"of build {options.build_number}")
         word = f"{options.precision} b{options.batch}\\n"
         (engine_dir / "timing.cache").write_bytes(learned + word.encode())
         if options.precision == "fp16":
             raise BuildError("no fp16 today")
-        said = {"learned": learned.decode(), "images": images}
+        known = None if images is None or scales is None else scales.read_text()
+        said = {"learned": learned.decode(), "images": images, "scales": known}
         (engine_dir / "engine.json.txt").write_text(json.dumps(said))
         return Built(executed={}, settings={"timing_cache": str(len(learned))})
 '''
@@ -149,6 +152,21 @@ def test_int8_is_built_with_the_set_and_its_key_stands_in_the_engine(models_dir:
     other = plan(precisions=["int8"], calibration=images(tmp_path / "others", "red", "blue"))
     (again,) = built(models_dir, tmp_path, other)
     assert again.key != engines["int8"].key, "an engine of other images is another engine"
+
+
+def test_several_builds_of_one_int8_engine_share_its_scales_and_nothing_else_does(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    asked = plan(precisions=["int8"], builds=3, calibration=images(tmp_path / "images", "red", "blue"))
+    first, second, third = (given(tmp_path, one) for one in built(models_dir, tmp_path, asked))
+    assert [one["scales"] for one in (first, second, third)] == [None, "of build 1", "of build 2"]
+    assert not list((tmp_path / "engines").glob("*/calibration.cache"))
+    for number, change in enumerate(
+        [{"batch": [2]}, {"models": ["yolov5s@64"]}, {"calibration": images(tmp_path / "others", "blue", "red")}]
+    ):
+        other = plan(**{"precisions": ["int8"], "calibration": asked.calibration, **change})
+        (engine,) = built(models_dir, tmp_path, other)
+        assert given(tmp_path, engine)["scales"] is None, f"{number}: another batch, model or order of images"
 
 
 def test_int8_without_images_is_skipped_by_its_backend(models_dir: Path, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def test_precision_is_the_builders_flags_where_there_are_any_else_the_graph(
     by_flags = version in FLAGS
     assert config._flags == (flags if by_flags else flags & {"TF32"}), "fp32 means fp32: TF32 is on unless cleared"
     assert built.precision_source == ("builder flags" if by_flags else "model")
+    named = {"fp32": "no TF32", "tf32": "TF32", "fp16": "FP16, no TF32", "int8": "INT8, no TF32"}[precision]
+    assert built.settings["flags"] == (named if by_flags or precision == "tf32" else "no TF32")
     assert config._detailed, "without it the inspector tells names alone"
     assert built.reformats == 1 and built.device_memory_bytes == 4096
     assert (tmp_path / "engine" / "layers.json").exists()

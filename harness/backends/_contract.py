@@ -25,7 +25,7 @@ class Materials(NamedTuple):
     timing_cache: Optional[Path] = None
     """What the builder's earlier runs on this board learned, where there were any."""
     calibration_cache: Optional[Path] = None
-    """Scales that an earlier build wrote; its name says for which images, order and algorithm they hold."""
+    """Scales that an earlier build of the same model, images, order, algorithm and version wrote."""
 
 
 class Built(NamedTuple):

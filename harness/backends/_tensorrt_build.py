@@ -7,7 +7,7 @@ from typing import Any, Dict, NamedTuple, Optional
 
 from harness.backends import _tensorrt_config, _tensorrt_graph, _tensorrt_layers, _tensorrt_load, _tensorrt_options
 from harness.backends._contract import Built, Materials
-from harness.backends._tensorrt_calibration import Calibration, cache_name
+from harness.backends._tensorrt_calibration import Calibration
 from harness.backends._tensorrt_graph import Graph
 from harness.backends._tensorrt_messages import Messages, failed_nodes, messages, not_parsed
 from harness.backends._tensorrt_options import Options
@@ -15,9 +15,10 @@ from harness.backends._tensorrt_samples import Samples
 from harness.backends._tensorrt_tensors import numpy_type
 from harness.device import Device
 from harness.errors import BuildError, Unsupported
+from harness.jobs import CALIBRATION_CACHE, TIMING_CACHE
 from harness.records import BuildOptions
 
-LAYERS, TIMING_CACHE = "layers.json", "timing.cache"
+LAYERS = "layers.json"
 NOT_SEEN = "no device here can load the engine and show what its layers run in"
 
 
@@ -52,6 +53,8 @@ def build(
     first = place.options.workspace_mb or _tensorrt_config.default_workspace_mb(total_bytes)
     said = messages(trt)
     settings: Dict[str, str] = {"workspace_mb": "the builder's own" if first is None else str(first)}
+    if graph.calibration:
+        settings["calibration"] = graph.calibration
     data = _attempt(place, graph, first, said, settings)
     if data is None and said.out_of_memory() and first is not None and first > _tensorrt_config.LOWER:
         lowered = first // _tensorrt_config.LOWER
@@ -74,7 +77,7 @@ def _attempt(
     config = made.builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # or the inspector tells names alone
     _tensorrt_config.workspace(trt, config, workspace_mb)
-    _tensorrt_config.precision(trt, made.builder, config, place.build.precision)
+    settings["flags"] = _tensorrt_config.precision(trt, made.builder, config, place.build.precision)
     _tensorrt_config.optimization_level(config, place.options.optimization_level)
     settings.update(_tensorrt_config.dla(trt, made.builder, config, made.network, place.options.dla_core))
     profile = _tensorrt_config.profile(made.builder, config, made.network, place.options, model)
@@ -134,8 +137,7 @@ def _calibration(
         {given.name: numpy_type(given.dtype) for given in inputs},
     )
     kept = place.materials.calibration_cache
-    known = kept is not None and kept.name == _cache_name(place) and kept.exists()
-    cache = kept.read_bytes() if known and kept is not None else None
+    cache = kept.read_bytes() if kept is not None else None
     calibration = Calibration(place.trt, place.options.calibrator, samples, place.device, cache)
     stack.callback(calibration.close)
     config.int8_calibrator = calibration.calibrator
@@ -148,13 +150,8 @@ def _keep_calibration(place: Place, calibration: Calibration) -> str:
     how = f"{place.options.calibrator}, {calibration.batches} batches"
     if calibration.written is None:
         return how if calibration.batches else f"{place.options.calibrator}, scales of an earlier build"
-    (place.folder / _cache_name(place)).write_bytes(calibration.written)
+    (place.folder / CALIBRATION_CACHE).write_bytes(calibration.written)
     return how
-
-
-def _cache_name(place: Place) -> str:
-    assert place.materials.calibration is not None
-    return cache_name(place.materials.calibration, place.options.calibrator, str(place.trt.__version__))
 
 
 def _failure(place: Place, said: Messages, settings: Dict[str, str]) -> BuildError:

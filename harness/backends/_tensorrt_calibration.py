@@ -1,7 +1,5 @@
 """The calibrator that builders up to TensorRT 10 ask for int8: batches in device memory, and a cache of the scales."""
 
-import hashlib
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from harness.backends._contract import Feed
@@ -9,12 +7,6 @@ from harness.backends._tensorrt_samples import Samples
 from harness.device import Device, Tensor
 
 ALGORITHMS = {"minmax": "IInt8MinMaxCalibrator", "entropy": "IInt8EntropyCalibrator2"}
-
-
-def cache_name(calibration: Path, algorithm: str, version: str) -> str:
-    """File name of a cache: scales belong to the images, their order (the set's bytes hold both), and the algorithm."""
-    parts = (hashlib.sha256(calibration.read_bytes()).hexdigest(), algorithm, version)
-    return f"calibration-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}.cache"
 
 
 class Calibration:

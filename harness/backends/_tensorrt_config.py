@@ -25,20 +25,21 @@ def workspace(trt: Any, config: Any, size_mb: Optional[int]) -> None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, size_mb * MEBI)
 
 
-def precision(trt: Any, builder: Any, config: Any, wanted: str) -> None:
-    """TF32 rounds the products of fp32: it is on unless cleared, and here only where it was asked for by its name."""
+def precision(trt: Any, builder: Any, config: Any, wanted: str) -> str:
+    """Sets the flags of a precision and names them.
+
+    TF32 rounds the products of fp32: it is on unless cleared, and here only where it was asked for by its name.
+    """
     if wanted == "tf32":
         if hasattr(builder, "platform_has_tf32") and not builder.platform_has_tf32:
             raise Unsupported("this device has no TF32, which came with compute capability 8.0; take fp32")
         config.set_flag(trt.BuilderFlag.TF32)
-    else:
-        config.clear_flag(trt.BuilderFlag.TF32)
-    if not _tensorrt_graph.by_flags(trt):
-        return
-    if wanted == "fp16":
-        config.set_flag(trt.BuilderFlag.FP16)
-    elif wanted == "int8":
-        config.set_flag(trt.BuilderFlag.INT8)
+        return "TF32"
+    config.clear_flag(trt.BuilderFlag.TF32)
+    if not _tensorrt_graph.by_flags(trt) or wanted == "fp32":
+        return "no TF32"
+    config.set_flag(trt.BuilderFlag.FP16 if wanted == "fp16" else trt.BuilderFlag.INT8)
+    return f"{wanted.upper()}, no TF32"
 
 
 def optimization_level(config: Any, level: Optional[int]) -> None:

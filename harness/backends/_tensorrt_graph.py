@@ -5,7 +5,7 @@ from one with QuantizeLinear and DequantizeLinear. Both are made here by ONNX Ru
 """
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple
 
 from harness.backends import _half, _layers, _tensorrt_quantize
 from harness.backends._contract import Materials
@@ -26,6 +26,8 @@ class Graph(NamedTuple):
     """`precision_source` of the engine's record."""
     calibrate: bool
     """The builder has to calibrate: int8 by flags, and the graph brings no scales of its own."""
+    calibration: str
+    """How scales came into the graph, where that was done here: `minmax, 8 batches`."""
     typed: Dict[str, int]
     """Layers by the types that the graph gives them; what runs, the engine's inspector says."""
 
@@ -45,23 +47,24 @@ def prepare(trt: Any, materials: Materials, options: BuildOptions, algorithm: st
     if by_flags(trt):
         calibrate = options.precision == "int8" and not quantized
         return _graph(proto.SerializeToString(), proto, FLAGS, calibrate)
-    data: Optional[bytes] = None
+    data, how = None, ""
     try:
         if options.precision == "fp16":
             data = _half.half(model)
         elif options.precision == "int8" and not quantized:
             assert materials.calibration is not None
-            data = _tensorrt_quantize.quantized(model, materials.calibration, algorithm)
+            data, batches = _tensorrt_quantize.quantized(model, materials.calibration, algorithm)
+            how = f"{algorithm}, {batches} batches"
     except BuildError:
         raise
     except Exception as error:  # the converters' exceptions share no class
         raise BuildError(f"{model.name}: no {options.precision} graph can be made of it: {error}") from error
-    return _graph(data or proto.SerializeToString(), proto if data is None else _parsed(data), MODEL, False)
+    return _graph(data or proto.SerializeToString(), proto if data is None else _parsed(data), MODEL, False, how)
 
 
-def _graph(data: bytes, proto: Any, source: str, calibrate: bool) -> Graph:
+def _graph(data: bytes, proto: Any, source: str, calibrate: bool, calibration: str = "") -> Graph:
     opset = next((one.version for one in proto.opset_import if one.domain in ("", "ai.onnx")), 0)
-    return Graph(data, proto, opset, source, calibrate, layers(proto))
+    return Graph(data, proto, opset, source, calibrate, calibration, layers(proto))
 
 
 def layers(proto: Any) -> Dict[str, int]:

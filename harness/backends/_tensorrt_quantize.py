@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, NamedTuple, Optional
 
 import numpy
 
@@ -20,7 +20,14 @@ OPTIONS = {
 }
 
 
-def quantized(model: Path, calibration: Path, algorithm: str) -> bytes:
+class Quantized(NamedTuple):
+    data: bytes
+    """Serialized ModelProto."""
+    batches: int
+    """That its scales were computed from."""
+
+
+def quantized(model: Path, calibration: Path, algorithm: str) -> Quantized:
     """Scales from `calibration` by `algorithm` (minmax or entropy), computed on the CPU; inputs, outputs stay fp32."""
     import onnx
     from onnxruntime import quantization
@@ -35,10 +42,11 @@ def quantized(model: Path, calibration: Path, algorithm: str) -> bytes:
         onnx.save(proto, str(given))
         # Folds batch normalisations into convolutions, which a builder cannot do behind quantized weights.
         shape_inference.quant_pre_process(str(given), str(before), skip_symbolic_shape=True)
+        samples = Samples(calibration, *_inputs(proto))
         quantization.quantize_static(
             str(before),
             str(after),
-            _Reader(Samples(calibration, *_inputs(proto))),
+            _Reader(samples),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=KINDS,
             per_channel=True,
@@ -47,7 +55,7 @@ def quantized(model: Path, calibration: Path, algorithm: str) -> bytes:
             calibrate_method=methods.Entropy if algorithm == "entropy" else methods.MinMax,
             extra_options=OPTIONS,
         )
-        return after.read_bytes()
+        return Quantized(after.read_bytes(), samples.count // samples.batch)
 
 
 class _Reader:

@@ -25,6 +25,7 @@ OUTSIDE_L4T = "HARNESS_L4T"
 class Backend(_contract.Backend):
     precisions = frozenset({"fp32", "tf32", "fp16", "int8"})
     options = _tensorrt_options.NAMES
+    builds_vary = True
     modules: Tuple[str, ...] = ("tensorrt",)
     """The names it is imported by, the first that is there."""
     product = "TensorRT"

@@ -69,7 +69,7 @@ class Board(Protocol):
 
     def engine(self, folder: Path) -> str: ...
 
-    def timing_cache(self, path: Path, sha256: str) -> str:
+    def learned(self, path: Path, sha256: str) -> str:
         """The same for what builders learned, a file that changes under one name."""
 
     def complete(self, machine: Machine) -> Machine:
@@ -115,7 +115,7 @@ class LocalBoard:
     def engine(self, folder: Path) -> str:
         return str(folder)
 
-    def timing_cache(self, path: Path, sha256: str) -> str:
+    def learned(self, path: Path, sha256: str) -> str:
         return str(path)
 
     def complete(self, machine: Machine) -> Machine:

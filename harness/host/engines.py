@@ -16,7 +16,7 @@ from harness.errors import STORAGE, RecordError, RefusedArchive, StorageError
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
-from harness.jobs import TIMING_CACHE, BuildJob, Failure
+from harness.jobs import CALIBRATION_CACHE, LEARNED, TIMING_CACHE, BuildJob, Failure
 from harness.records import BackendFacts, BuildOptions, Engine, Ingredients, digest
 
 BUILD_LIMIT_S = 3600.0
@@ -64,10 +64,19 @@ class EngineStore:
         wanted = (engine.key, engine.ingredients) == (made_of.key(), made_of)
         return engine if wanted and there == engine.files else None
 
-    def timing_cache(self, made_of: Ingredients) -> Path:
-        """What builders of this version, for this device, have learned in earlier builds."""
-        shared = [made_of.build.backend, made_of.version, made_of.architecture]
-        return self._root / f"timing-{digest(shared, 16)}.cache"
+    def learned(self, made_of: Ingredients, name: str) -> Path:
+        """Where lies what builds like this one have learned: `name` is one of LEARNED.
+
+        Times of kernels hold for a version and a device. Scales of INT8 hold for a model, images, their order and
+        preparation, an algorithm and a version, all of them ingredients; which build of several it is does not matter.
+        """
+        if name == TIMING_CACHE:
+            return (
+                self._root
+                / f"timing-{digest([made_of.build.backend, made_of.version, made_of.architecture], 16)}.cache"
+            )
+        build = msgspec.structs.replace(made_of.build, build_number=UNSET)
+        return self._root / f"calibration-{msgspec.structs.replace(made_of, build=build).key()}.cache"
 
     def build(
         self, board: Board, made_of: Ingredients, model: PreparedModel, calibration: Optional[Path] = None
@@ -81,7 +90,8 @@ class EngineStore:
                 model=where,
                 engine_dir=launcher.place("engine"),
                 calibration=None if calibration is None else board.arrays(calibration),
-                timing_cache=self._learned(board, made_of),
+                timing_cache=self._known(board, made_of, TIMING_CACHE),
+                calibration_cache=self._known(board, made_of, CALIBRATION_CACHE),
             )
             answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
             if isinstance(answer, Failure):
@@ -103,34 +113,37 @@ class EngineStore:
             except RefusedArchive as error:
                 _remove(part)
                 return Failure(status="crashed", reason=str(error))
-            self._learn(part / TIMING_CACHE, made_of)
+            self._learn(part, made_of)
             upgrades.write(part / "engine.json", engine)
             if final.exists():  # broken, or `find` would have taken it
                 shutil.rmtree(final)
             part.replace(final)
             return engine
 
-    def _learned(self, board: Board, made_of: Ingredients) -> Optional[str]:
-        """Where a worker finds the timing cache, if there is one; a numbered build is to owe nothing to another."""
-        cache = self.timing_cache(made_of)
-        if made_of.build.build_number is not UNSET or not cache.exists():
+    def _known(self, board: Board, made_of: Ingredients, name: str) -> Optional[str]:
+        """Where a worker finds what was learned; a numbered build chooses its kernels without owing any to another."""
+        cache = self.learned(made_of, name)
+        if not cache.exists() or (name == TIMING_CACHE and made_of.build.build_number is not UNSET):
             return None
-        return board.timing_cache(cache, hashlib.sha256(cache.read_bytes()).hexdigest())
+        return board.learned(cache, hashlib.sha256(cache.read_bytes()).hexdigest())
 
-    def _learn(self, left: Path, made_of: Ingredients) -> None:
-        """Takes the timing cache that a build left out of its engine's folder; it replaces the one before it whole."""
-        if not left.is_file():
-            return
-        if made_of.build.build_number is UNSET:
-            left.replace(self.timing_cache(made_of))
-        else:
-            left.unlink()
+    def _learn(self, folder: Path, made_of: Ingredients) -> None:
+        """Takes what a build has learned out of its engine's folder; it replaces what was known whole."""
+        for name in LEARNED:
+            left = folder / name
+            if not left.is_file():
+                continue
+            if name == TIMING_CACHE and made_of.build.build_number is not UNSET:
+                left.unlink()
+            else:
+                left.replace(self.learned(made_of, name))
 
 
 def _check(folder: Path, engine: Engine) -> None:
-    """Raises RefusedArchive for what is no folder of exactly the files that the engine's record names."""
+    """Raises RefusedArchive for other files than the engine's record names; what was learned may lie beside them."""
     there = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if not path.is_dir()}
-    there.pop("engine.json", None)
+    for name in ("engine.json", *LEARNED):
+        there.pop(name, None)
     if not folder.is_dir() or there != engine.files:
         raise RefusedArchive("the answer was refused: the engine's files are not those that its record names")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import backends, upgrades
 from harness.backends._contract import Materials
 from harness.errors import BuildError, Unsupported
-from harness.jobs import TIMING_CACHE, BuildJob
+from harness.jobs import LEARNED, BuildJob
 from harness.records import Engine
 
 
@@ -31,7 +31,7 @@ def build(job: BuildJob) -> Engine:
         check_limit(folder)
         raise
     seconds = (time.perf_counter_ns() - start) / 1e9
-    files = sorted(path for path in folder.iterdir() if path.name != TIMING_CACHE)
+    files = sorted(path for path in folder.iterdir() if path.name not in LEARNED)
     engine = Engine(
         key=job.ingredients.key(),
         ingredients=job.ingredients,
@@ -53,9 +53,8 @@ def build(job: BuildJob) -> Engine:
 
 
 def _materials(job: BuildJob) -> Materials:
-    calibration = Path(job.calibration) if job.calibration is not None else None
-    timing_cache = Path(job.timing_cache) if job.timing_cache is not None else None
-    return Materials(Path(job.model), calibration, timing_cache)
+    given = (job.calibration, job.timing_cache, job.calibration_cache)
+    return Materials(Path(job.model), *(Path(one) if one is not None else None for one in given))
 
 
 def check_limit(folder: Path) -> None:

@@ -128,7 +128,7 @@ def test_messages_of_a_later_build_are_not_lost(backend: Any, tiny_model: Path, 
 def test_options_are_taken_and_the_timing_cache_is_none_of_its(backend: Any, tiny_model: Path, tmp_path: Path) -> None:
     options = {"workspace_mb": 64, "optimization_level": 1}
     built = build(backend, tiny_model, tmp_path / "engine", options=options)
-    assert built.settings == {"workspace_mb": "64", "optimization_level": "1"}
+    assert built.settings == {"workspace_mb": "64", "flags": "no TF32", "optimization_level": "1"}
     assert json.loads((tmp_path / "engine" / "runtime.json").read_text()) == {"dla_core": None}
     with pytest.raises(Unsupported, match="DLA core 0 was asked for, this device and TensorRT have 0"):
         build(backend, tiny_model, tmp_path / "dla", precision="fp16", options={"dla_core": 0})

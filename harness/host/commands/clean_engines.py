@@ -19,4 +19,4 @@ def command(**given: Any) -> int:
     with lock.measuring(given["results"]):
         engines = given["results"] / "engines"
         folders = sorted(path for path in engines.glob("*") if path.is_dir())
-        return removal.remove(folders, "engines", given["yes"], also=sorted(engines.glob("timing-*.cache")))
+        return removal.remove(folders, "engines", given["yes"], also=sorted(engines.glob("*.cache")))

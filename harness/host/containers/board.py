@@ -97,8 +97,8 @@ class ContainerBoard:
             self._holder.put(place, {path.name: path.read_bytes() for path in sorted(folder.iterdir())})
         return place
 
-    def timing_cache(self, path: Path, sha256: str) -> str:
-        return self._stored("/models", sha256, path, "timing.cache")
+    def learned(self, path: Path, sha256: str) -> str:
+        return self._stored("/models", sha256, path, "learned.cache")
 
     def complete(self, machine: Machine) -> Machine:
         """The machine with what only the outside knows of it."""
