@@ -114,6 +114,8 @@ class TrtexecOptions(Record, frozen=True):
     spin_wait: bool = True
     cuda_graph: bool = False
     dla_core: Optional[int] = None
+    shapes: Dict[str, str] = {}
+    """Of inputs with dynamic dimensions: `1x3x640x640`."""
 
 
 class CrosscheckJob(Record, frozen=True, tag_field="kind", tag="crosscheck-job"):

@@ -187,6 +187,14 @@ def test_what_the_two_do_otherwise_is_shown_and_not_judged() -> None:
     ))  # fmt: skip
 
 
+def test_an_engine_with_dynamic_shapes_or_on_a_dla_is_asked_for_as_ours_ran_it() -> None:
+    one = experiment()
+    options = {"profile": "images=1x3x64x64:1x3x320x320:4x3x640x640; ids=1x128", "dla_core": 1}
+    told = agreement.options(msgspec.structs.replace(one, build=msgspec.structs.replace(one.build, options=options)))
+    assert (told.shapes, told.dla_core) == ({"images": "1x3x320x320", "ids": "1x128"}, 1)
+    assert (agreement.options(one).shapes, agreement.options(one).dla_core) == ({}, None)
+
+
 def test_rates_are_those_of_whole_spans() -> None:
     one = experiment(issue_mode="throughput")
     (row,) = agreement.compare(

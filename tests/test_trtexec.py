@@ -31,7 +31,7 @@ EVERY = [
     TrtexecOptions(iterations=120),
     TrtexecOptions(iterations=120, cuda_graph=True),
     TrtexecOptions(iterations=12, overlap=True, managed_memory=True),
-    TrtexecOptions(iterations=120, data_transfers=False, spin_wait=False, dla_core=0),
+    TrtexecOptions(iterations=120, data_transfers=False, spin_wait=False, dla_core=0, shapes={"images": "1x3x64x64"}),
 ]
 
 
@@ -71,6 +71,8 @@ def test_one_wish_is_other_flags_in_other_versions() -> None:
     graph = msgspec.structs.replace(wish, cuda_graph=True)
     assert "--useCudaGraph" in trtexec.flags((10, 3, 0), graph)
     assert "--noCudaGraph" not in trtexec.flags((11, 0, 0), graph), "it is 11's own default"
+    shapes = msgspec.structs.replace(wish, shapes={"images": "1x3x64x64", "scale:0": "1"})
+    assert trtexec.flags((10, 3, 0), shapes)[-1] == "--shapes=images:1x3x64x64,'scale:0':1"
 
 
 def test_a_trtexec_beside_the_path_is_found_and_none_is_a_sentence(

@@ -34,8 +34,10 @@ FLAGS: Dict[str, Tuple[Since, Since]] = {
     "--useCudaGraph": ((8, 2), (11, 0)),
     "--noCudaGraph": ((11, 0), (12, 0)),
     "--useDLACore": ((8, 2), (12, 0)),
+    "--shapes": ((8, 2), (12, 0)),
 }
 VALUED = ("--loadEngine", "--exportTimes", "--warmUp", "--duration", "--iterations", "--streams", "--infStreams")
+VALUED += ("--useDLACore", "--shapes")
 ENGINE = b"a plan of TensorRT "
 """What an engine file begins with here; the version that built it follows."""
 
@@ -49,7 +51,7 @@ def parse(version: Since, arguments: List[str]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        if name not in known(version) or bool(equals) != (name in (*VALUED, "--useDLACore")) or name in found:
+        if name not in known(version) or bool(equals) != (name in VALUED) or name in found:
             fail(f"Unknown option: {name} {value}")
         found[name] = value
     return found

@@ -115,7 +115,12 @@ def flags(version: Version, options: TrtexecOptions) -> List[str]:
         ]
     switches += [("--exposeDMA", not options.overlap), ("--useManagedMemory", options.managed_memory)]
     found += [name for name, wanted in switches if wanted]
-    return found if options.dla_core is None else [*found, f"--useDLACore={options.dla_core}"]
+    if options.dla_core is not None:
+        found.append(f"--useDLACore={options.dla_core}")
+    if options.shapes:
+        quoted = {name: f"'{name}'" if ":" in name or "," in name else name for name in options.shapes}
+        found.append("--shapes=" + ",".join(f"{quoted[name]}:{shape}" for name, shape in options.shapes.items()))
+    return found
 
 
 class Ended(NamedTuple):

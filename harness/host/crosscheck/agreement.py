@@ -3,7 +3,7 @@
 The bar follows from how both measure, and no Jetson has confirmed it to this project yet.
 """
 
-from typing import Callable, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import msgspec
 import numpy
@@ -14,7 +14,8 @@ from harness.host.stats import trtexec as theirs
 from harness.jobs import TrtexecOptions
 from harness.records import Experiment, LatencySamples, Result, ThroughputSamples
 
-DLA = "dla_core"
+DLA, PROFILE = "dla_core", "profile"
+"""What the backend calls its build options that trtexec must be told of too."""
 SHARE = 0.02
 LEAST_NS = 2_000.0
 """Two events around an inference in either program, each known to about 500 ns (CUDA's cudaEventElapsedTime)."""
@@ -24,14 +25,15 @@ Statistic = Callable[[Sequence[float]], float]
 
 def options(experiment: Experiment) -> TrtexecOptions:
     """What trtexec must be told so that it does what our loop did."""
-    inference, own = experiment.inference, experiment.build.options
-    core = own.get(DLA) if isinstance(own, dict) else None
+    inference, own = experiment.inference, experiment.build.options or {}
+    core = own.get(DLA)
     return TrtexecOptions(
         iterations=inference.warmup + inference.iterations,
         overlap=inference.issue_mode == "throughput",
         managed_memory=inference.io_memory == "managed",
         cuda_graph=inference.cuda_graph is True,
         dla_core=core if isinstance(core, int) else None,
+        shapes=_usual(str(own.get(PROFILE, ""))),
     )
 
 
@@ -69,6 +71,16 @@ def compare(
 def comparable(experiment: Experiment, did: TrtexecOptions) -> bool:
     """trtexec knows no mapped memory, and goes on without a graph that it could not capture."""
     return experiment.inference.io_memory != "mapped" and did == options(experiment)
+
+
+def _usual(profile: str) -> Dict[str, str]:
+    """The middle one of each input's shapes, which our runner takes: `input=LEAST:USUAL:LARGEST;...`."""
+    found = {}
+    for part in filter(None, profile.split(";")):
+        name, _, shapes = part.partition("=")
+        several = shapes.split(":")
+        found[name.strip()] = several[len(several) // 2]
+    return found
 
 
 def _row(

@@ -21,13 +21,7 @@ PERCENTILE_RULES = (
 
 def crosscheck(one: Crosscheck) -> str:
     """What one experiment came to: a heading, a table, and the caveats as a list."""
-    inference = one.experiment.inference
-    title = (
-        f"{label(one.experiment)}, engine {one.engine or 'none'}, {inference.io_memory} memory, {inference.issue_mode}"
-    )
-    if inference.cuda_graph is True:
-        title += ", CUDA graph"
-    lines = [title]
+    lines = [f"{label(one.experiment)}, engine {one.engine or 'none'}"]
     if one.trtexec is not None:
         run = one.trtexec
         lines.append(f"trtexec of TensorRT {run.version} (from {run.place}): {' '.join(run.arguments)}")
