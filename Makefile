@@ -44,6 +44,9 @@ crosscheck: ready  ## hold a run's TensorRT times against NVIDIA's trtexec (RUN=
 schema: ready  ## print the JSON Schema of every stored record
 	@$(HARNESS) schema
 
+selftest: ready  ## try all of it on this board, and print a table to paste into an issue (MODEL=yolov5s)
+	@$(HARNESS) selftest
+
 selfbench: ready  ## measure the harness itself (ONLY=part,part)
 	@$(HARNESS) selfbench
 
