@@ -17,7 +17,7 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH BUILDS'
 	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS SEED BASELINE BOARD JETPACK RUN RETRY'
-	@echo '           DRY_RUN SHAPES OLD NEW THRESHOLD ONLY YES'
+	@echo '           DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY YES'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -38,8 +38,14 @@ report: ready  ## render the newest run (or RUN=name) as Markdown
 compare: ready  ## compare two runs: OLD=run [NEW=run]
 	@$(HARNESS) compare
 
+crosscheck: ready  ## hold a run's TensorRT times against NVIDIA's trtexec (RUN=run, or TIMES=file)
+	@$(HARNESS) crosscheck
+
 schema: ready  ## print the JSON Schema of every stored record
 	@$(HARNESS) schema
+
+selftest: ready  ## try all of it on this board, and print a table to paste into an issue (MODEL=yolov5s)
+	@$(HARNESS) selftest
 
 selfbench: ready  ## measure the harness itself (ONLY=part,part)
 	@$(HARNESS) selfbench

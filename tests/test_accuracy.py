@@ -7,6 +7,8 @@ import numpy
 import pytest
 
 from harness.errors import AccuracyError
+from harness.host.models.manifest import TOLERANCES
+from harness.host.plan import PRECISIONS
 from harness.worker import accuracy, arrays
 from harness.worker.reference import make_inputs
 
@@ -33,6 +35,17 @@ def test_a_zero_reference_allows_no_difference() -> None:
     rows = accuracy.compare({"a": RIGHT["a"], "b": RIGHT["b"] + 1e-9}, RIGHT)
     with pytest.raises(AccuracyError, match="output b"):
         accuracy.check(rows, 1.0)
+
+
+def test_int8_may_be_coarse_but_not_broken() -> None:
+    right = {"a": numpy.random.RandomState(1).normal(10.0, 20.0, 1000)}
+    step = numpy.abs(right["a"]).max() / 127
+    coarse = {"a": numpy.round(right["a"] / step / 8) * step * 8}
+    accuracy.check(accuracy.compare(coarse, right), TOLERANCES["int8"])
+    for broken in (right["a"] * 0, right["a"] * 2, -right["a"], numpy.roll(right["a"], 1)):
+        with pytest.raises(AccuracyError, match=r"allowed is 0\.5"):
+            accuracy.check(accuracy.compare({"a": broken}, right), TOLERANCES["int8"])
+    assert set(TOLERANCES) == set(PRECISIONS), "no precision takes another's"
 
 
 @pytest.mark.parametrize(

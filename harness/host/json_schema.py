@@ -4,11 +4,12 @@ from typing import Any, Dict, Tuple, Type
 
 import msgspec
 
+from harness.host.crosscheck.outcome import Crosscheck
 from harness.host.runs import Run
 from harness.records import SCHEMA, Engine, Machine, Record, Reference, Result
 from harness.upgrades import CONTENT
 
-STORED: Tuple[Type[Record], ...] = (Result, Engine, Machine, Reference, Run)
+STORED: Tuple[Type[Record], ...] = (Result, Engine, Machine, Reference, Run, Crosscheck)
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -1,7 +1,7 @@
 """A run: the folder of one `make bench`, what was planned for it, and what has ended so far.
 
 Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.json`,
-`<board>/engines/<key>.json` and `<board>/<experiment>/<round>/result.json`.
+`<board>/engines/<key>.json`, `<board>/<experiment>/<round>/result.json` and `<board>/<experiment>/crosscheck.json`.
 """
 
 import contextlib
@@ -134,6 +134,11 @@ def result_path(folder: Path, experiment: Experiment, number: int) -> Path:
 def engine_path(folder: Path, board: str, key: str) -> Path:
     """The run's own copy of an engine's record."""
     return folder / board / "engines" / f"{key}.json"
+
+
+def crosscheck_path(folder: Path, experiment: Experiment) -> Path:
+    """What trtexec said of an experiment's engine; its own file lies beside it."""
+    return folder / experiment.system.board / experiment.slug() / "crosscheck.json"
 
 
 def keep_crashed(path: Path) -> None:

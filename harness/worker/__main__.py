@@ -25,6 +25,7 @@ VERBS: Dict[str, Type[Record]] = {
     "bench": jobs.BenchJob,
     "pairs": jobs.PairsJob,
     "inspect": jobs.InspectJob,
+    "crosscheck": jobs.CrosscheckJob,
 }
 PR_SET_PDEATHSIG = 1
 

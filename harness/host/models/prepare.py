@@ -45,7 +45,7 @@ class PreparedModel(NamedTuple):
         own = self.manifest.tolerance.get(precision)
         if own is not None:
             return own.relative_rms, own.reason
-        return TOLERANCES.get(precision, max(TOLERANCES.values())), ""
+        return TOLERANCES[precision], ""
 
 
 class Listed(NamedTuple):

@@ -1,0 +1,1 @@
+"""What proves that the harness works on a board: everything it can do there, done once, and checked."""
