@@ -17,7 +17,7 @@ from harness.sensors import series
 from harness.sensors.series import Column, Series
 from tests import example_run
 from tests.example_run import experiment, result
-from tests.test_bench import measured, models_dir, request
+from tests.test_bench import PLAN, measured, models_dir, request
 
 __all__ = ["models_dir"]  # the fixture
 SERIES = Series([-5, 5], {"power/VDD_IN": Column([-4, 6], [10.0, 20.5])})
@@ -178,23 +178,8 @@ def test_every_cell_of_a_bench_says_what_was_seen_of_it(models_dir: Path, tmp_pa
 
 
 def test_sampling_that_is_off_leaves_nothing_behind(models_dir: Path, tmp_path: Path) -> None:
-    from harness.host import matrix
-
-    original = matrix.experiments
-    quiet = pytest.MonkeyPatch()
-
-    def without(*given: object, **more: object) -> list:
-        found = original(*given, **more)  # type: ignore[arg-type]
-        return [
-            msgspec.structs.replace(each, inference=msgspec.structs.replace(each.inference, sampling_s=0.0))
-            for each in found
-        ]
-
-    quiet.setattr(matrix, "experiments", without)
-    try:
-        outcome = measured(request(models_dir, tmp_path))
-    finally:
-        quiet.undo()
+    plan = msgspec.structs.replace(PLAN, sampling_s=0.0)
+    outcome = measured(request(models_dir, tmp_path, plan))
     for found in runs.load_one(outcome.folder).results:
         assert found.telemetry is None
         assert found.hardware is not None and found.hardware.causes[0].code == "not watched"
