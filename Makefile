@@ -16,8 +16,8 @@ help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH BUILDS'
-	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS SEED BASELINE BOARD JETPACK RUN RETRY'
-	@echo '           DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY YES'
+	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S SEED BASELINE BOARD'
+	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY YES'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes

@@ -134,7 +134,7 @@ def test_a_free_clock_is_waited_for_with_work_and_not_for_ever(tmp_path: Path, b
 
     def restless() -> None:
         for index in range(10_000):
-            sysfs.put(board, GPU, 306_000_000 + index % 2 * 306_000_000)
+            sysfs.put(board, GPU, 306_000_000 + index % 5 * 60_000_000)  # no two in a row are alike
             if going.wait(0.013):
                 return
 

@@ -5,6 +5,7 @@ Boards of one run are measured side by side, a thread each; the first trouble of
 
 import concurrent.futures
 import contextlib
+import functools
 import threading
 import time
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, 
 import msgspec
 
 from harness import upgrades
-from harness.host import estimates, groundwork, lock, runs, schedule
+from harness.host import estimates, groundwork, lock, readings, runs, schedule
 from harness.host.board import Board
 from harness.host.engines import EngineStore
 from harness.host.groundwork import Ready
-from harness.host.launch.ask import ask
+from harness.host.launch.ask import ask_with
 from harness.host.progress import Progress
 from harness.host.references import ReferenceStore
 from harness.host.request import Request
@@ -54,7 +55,7 @@ class Part(NamedTuple):
 def bench(request: Request, boards: Sequence[Board], progress: Progress) -> Outcome:
     with lock.measuring(request.results), contextlib.ExitStack() as stack:
         for board in boards:
-            stack.enter_context(board.held(lambda run, result: runs.take(request.results, run, result)))
+            stack.enter_context(board.held(functools.partial(runs.take, request.results)))
         surveys = [survey(request.plan, one, request.models_dir, request.results, progress) for one in boards]
         references = [groundwork.references(one, request.results, progress) for one in surveys]
         folder, run = open_run(request, surveys, references)
@@ -132,21 +133,26 @@ def _cell(request: Request, part: Part, experiment: Experiment, number: int, gro
         return Result(experiment=experiment, round=number, status=ground.status, reason=ground.reason)
     board = part.survey.board
     tolerance, _ = part.survey.model(experiment.build).tolerance(experiment.build.precision)
-    job = BenchJob(
-        experiment=experiment,
-        round=number,
-        engine_dir=board.engine(EngineStore(request.results).folder(ground.ingredients)),
-        ingredients=ground.ingredients,
-        arrays=board.arrays(ReferenceStore(request.results).arrays(ground.reference)),
-        reference=ground.reference,
-        tolerance=tolerance,
-    )
+    engine_dir = board.engine(EngineStore(request.results).folder(ground.ingredients))
+    arrays = board.arrays(ReferenceStore(request.results).arrays(ground.reference))
     start = time.monotonic()
-    about = {"run": part.run.name, "cell": experiment.slug(), "round": str(number)}
-    answer, _ = ask(board, "bench", job, Result, request.plan.worker_limit_s(), about)
+    with board.launch({"run": part.run.name, "cell": experiment.slug(), "round": str(number)}) as launcher:
+        job = BenchJob(
+            experiment=experiment,
+            round=number,
+            engine_dir=engine_dir,
+            ingredients=ground.ingredients,
+            arrays=arrays,
+            reference=ground.reference,
+            tolerance=tolerance,
+            sensors=launcher.place(readings.FOLDER),
+        )
+        answer, _ = ask_with(launcher, "bench", job, Result, request.plan.worker_limit_s())
+        if isinstance(answer, Result) and (answer.experiment, answer.round) != (experiment, number):
+            answer = Failure(status="crashed", reason="the answer was refused: it is the result of another cell")
+        if isinstance(answer, Result):
+            answer = readings.keep(answer, launcher.get, runs.result_path(part.folder, experiment, number).parent)
     elapsed = round(time.monotonic() - start, 3)
-    if isinstance(answer, Result) and (answer.experiment, answer.round) != (experiment, number):
-        answer = Failure(status="crashed", reason="the answer was refused: it is the result of another cell")
     if isinstance(answer, Failure):
         return Result(
             experiment=experiment,

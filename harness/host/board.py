@@ -15,10 +15,11 @@ from msgspec import UNSET, UnsetType
 from harness.host.containers import outside
 from harness.host.launch.exit import Exit
 from harness.host.launch.local import CELL, LocalLauncher
+from harness.host.readings import Read
 from harness.records import Machine, Record, Result
 
-Take = Callable[[str, Result], object]
-"""Given a run's name and the result of a cell that an earlier, lost connection left on the board."""
+Take = Callable[[str, Result, Read], object]
+"""Given a run's name, the result of a cell that a lost connection left on the board, and what else that left there."""
 LOCAL = "local"
 """The board that is this machine."""
 

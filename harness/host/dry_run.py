@@ -1,5 +1,6 @@
 """`DRY_RUN=1`: what a bench would do, without doing it."""
 
+import functools
 from typing import List, Sequence
 
 from harness.host import lock, runs, schedule
@@ -27,7 +28,7 @@ def _of(request: Request, board: Board) -> List[str]:
     elif board.busy():
         why = "a cell is measured there now; wait, or fetch its result: make pull"
     else:
-        with board.held(lambda run, result: runs.take(request.results, run, result)):
+        with board.held(functools.partial(runs.take, request.results)):
             return _lines(request, board)
     return [f"board {board.name}: {why}", "nothing was measured: DRY_RUN is set"]
 

@@ -50,6 +50,8 @@ def _combined(
             issue_mode=issue_mode,
             # What was not asked for leaves hashes of older records as they are.
             cuda_graph=True if cuda_graph else UNSET,
+            min_seconds=UNSET if plan.min_seconds is None else float(plan.min_seconds),
+            sampling_s=UNSET if plan.sampling_s is None else float(plan.sampling_s),
         )
         build = BuildOptions(
             model=label(model),
@@ -58,8 +60,8 @@ def _combined(
             batch=batch,
             options=block.options.get(backend) or UNSET,
         )
-        if backend == FLOOR:  # it has no tensors to lie anywhere, and one build of nothing is like another
-            yield build, msgspec.structs.replace(inference, io_memory=HOST, cuda_graph=UNSET)
+        if backend == FLOOR:  # one build of nothing is like another
+            yield build, _of_floor(inference)
         elif block.builds == 1:
             yield build, inference
         else:
@@ -78,5 +80,9 @@ def with_floor(found: List[Experiment]) -> List[Experiment]:
         return found
     first = found[0]
     build = BuildOptions(model=first.build.model, backend=FLOOR, batch=first.build.batch)
-    inference = msgspec.structs.replace(first.inference, io_memory=HOST, cuda_graph=UNSET)
-    return [msgspec.structs.replace(first, build=build, inference=inference), *found]
+    return [msgspec.structs.replace(first, build=build, inference=_of_floor(first.inference)), *found]
+
+
+def _of_floor(inference: InferenceOptions) -> InferenceOptions:
+    """It has no tensors to lie anywhere, and takes no energy: a second of it would be a million samples of nothing."""
+    return msgspec.structs.replace(inference, io_memory=HOST, cuda_graph=UNSET, min_seconds=UNSET)

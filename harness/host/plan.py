@@ -31,10 +31,14 @@ BOUNDS: Dict[str, Tuple[float, float]] = {
     "warmup": (2, 10_000_000),
     "iterations": (10, 10_000_000),
     "max_seconds": (0.001, 7 * 86_400),
+    "min_seconds": (0.001, 86_400),
+    "sampling_s": (0, 60),
     "time_limit_s": (1, 365 * 86_400),
     "seed": (0, 2**32 - 1),
 }
 """Least and most of every number; the seed's are those of numpy's frozen generator, which draws the inputs."""
+LEAST_SAMPLING_S = 0.01
+"""Power sensors tell a new value ten times a second; asking more often than this would be felt by what is measured."""
 MOST_BATCH, MOST_THREADS, MOST_BUILDS = 65_536, 65_536, 1_000
 PILOT_ROUNDS = 8
 """The fewest rounds whose spread may decide how many more there are."""
@@ -86,6 +90,10 @@ class Plan(Record, frozen=True):
     warmup: int = 20
     iterations: int = 100
     max_seconds: float = 60.0
+    min_seconds: Optional[float] = None
+    """Least duration of a cell's iterations, which energy asks for; None is as long as they take."""
+    sampling_s: Optional[float] = None
+    """Between two readings of the sensors; 0 leaves them alone, None is the default of ten a second."""
     time_limit_s: Optional[float] = None
     """Wall-clock limit of one worker; None is 10 times max_seconds plus two minutes."""
     seed: int = 1
@@ -117,6 +125,8 @@ class Overrides(Record, frozen=True):
     warmup: Optional[int] = None
     iterations: Optional[int] = None
     max_seconds: Optional[float] = None
+    min_seconds: Optional[float] = None
+    sampling_s: Optional[float] = None
     seed: Optional[int] = None
     baseline: Optional[str] = None
     shapes: Optional[Dict[str, List[int]]] = None
@@ -167,6 +177,7 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
     ):
         what = "a half-width from 0.05 to 50 % within a second to 30 days"
         raise PlanError(f"{overruled.get('until', where)}: until is {plan.until.words()}; give {what}")
+    _check_sensing(plan, overruled, where)
     if not plan.experiments:
         raise PlanError(f"{where}: there is no [[experiments]]; a plan needs at least one")
     if plan.baseline is not None:
@@ -175,6 +186,15 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
         raise PlanError(f"{overruled.get('calibration', where)}: there is no folder {plan.calibration!r} of images")
     for block in plan.experiments:
         _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
+
+
+def _check_sensing(plan: Plan, overruled: Dict[str, str], where: str) -> None:
+    if plan.min_seconds is not None and plan.min_seconds > plan.max_seconds:
+        what = f"min_seconds is {plan.min_seconds:g}, more than the budget of a cell"
+        raise PlanError(f"{overruled.get('min_seconds', where)}: {what}; max_seconds is {plan.max_seconds:g}")
+    if plan.sampling_s is not None and 0 < plan.sampling_s < LEAST_SAMPLING_S:
+        what = f"sampling_s is {plan.sampling_s:g}; the least is {LEAST_SAMPLING_S:g}, or 0 for none"
+        raise PlanError(f"{overruled.get('sampling_s', where)}: {what}")
 
 
 def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:

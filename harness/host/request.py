@@ -9,7 +9,8 @@ from harness.host import plan as plans
 from harness.host.plan import Plan
 
 LISTS = ("model", "backends", "precisions", "batch", "threads", "io_memory", "issue_modes", "cuda_graph")
-PLAIN = ("builds", "calibration", "seed", "rounds", "warmup", "iterations", "max_seconds", "baseline")
+NUMBERS = ("seed", "rounds", "warmup", "iterations", "max_seconds", "min_seconds", "sampling_s")
+PLAIN = ("builds", "calibration", *NUMBERS, "baseline")
 
 
 class Request(NamedTuple):

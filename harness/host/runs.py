@@ -1,7 +1,8 @@
 """A run: the folder of one `make bench`, what was planned for it, and what has ended so far.
 
 Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.json`,
-`<board>/engines/<key>.json`, `<board>/<experiment>/<round>/result.json` and `<board>/<experiment>/crosscheck.json`.
+`<board>/engines/<key>.json`, `<board>/<experiment>/crosscheck.json` and `<board>/<experiment>/<round>/result.json`, beside
+which the readings of sensors lie.
 """
 
 import contextlib
@@ -14,7 +15,9 @@ from msgspec import UNSET, UnsetType
 
 from harness import upgrades
 from harness.errors import PlanError, RecordError
+from harness.host import readings
 from harness.host.plan import Plan
+from harness.host.readings import Read
 from harness.host.schedule import Cell
 from harness.records import SCHEMA, Engine, Experiment, Machine, Record, Reference, Result
 
@@ -148,8 +151,11 @@ def keep_crashed(path: Path) -> None:
         path.rename(path.parent / f"crashed-{number}.json")
 
 
-def take(results: Path, name: str, result: Result) -> bool:
-    """Keeps a result that was left on a board, where its run is here, planned that cell and has none for it yet."""
+def take(results: Path, name: str, result: Result, read: Read) -> bool:
+    """Keeps a result that was left on a board, where its run is here, planned that cell and has none for it yet.
+
+    `read` gives what else its worker left.
+    """
     folder = results / name
     if Path(name).name != name or name == ".." or not (folder / "run.json").exists():
         return False
@@ -159,7 +165,7 @@ def take(results: Path, name: str, result: Result) -> bool:
     path = result_path(folder, result.experiment, result.round)
     if not planned or path.exists():
         return False
-    upgrades.write(path, result)
+    upgrades.write(path, readings.keep(result, read, path.parent))
     return True
 
 

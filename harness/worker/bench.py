@@ -7,9 +7,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
-import msgspec
-from msgspec import UNSET
-
 from harness import backends, upgrades
 from harness.backends._contract import Feed, Runner
 from harness.errors import AccuracyError, BuildError, DeviceError, RecordError, Unsupported
@@ -52,10 +49,8 @@ def bench(job: BenchJob) -> Result:
 
 def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
     """Fills `found` as far as it gets, so that a failed cell still shows what was known."""
-    backend = backends.get(job.experiment.build.backend)
-    # Nothing takes no energy: the floor would only fill a result with a million samples of it.
     inference = job.experiment.inference
-    inference = inference if backend.computes else msgspec.structs.replace(inference, min_seconds=UNSET)
+    backend = backends.get(job.experiment.build.backend)
     engine = checked_engine(job)
     found["variant"] = engine.variant
     offered = backend.io_memory()

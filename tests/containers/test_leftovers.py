@@ -48,7 +48,7 @@ def cleared(
         }
     )
     daemon = Daemon("lab", engine.address)
-    done = leftovers.clear(daemon, lambda run, result: taken.append((run, result)))
+    done = leftovers.clear(daemon, lambda run, result, read: taken.append((run, result)))
     daemon.close()
     return done, taken, [one for one in engine.asked if one.startswith("DELETE")]
 
@@ -114,7 +114,7 @@ def test_a_result_is_kept_only_where_its_very_cell_is_planned_and_has_none(
     folder = example_run.write(tmp_path / "results" / "r", [result(one, 1)], [one], rounds=3)
 
     def take(run: str, what: Result) -> bool:
-        return runs.take(tmp_path / "results", run, what)
+        return runs.take(tmp_path / "results", run, what, lambda name: None)
 
     assert not take("r", result(one, 1)), "it is there"
     assert not take("r", result(one, 4)), "a round too many"

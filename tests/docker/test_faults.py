@@ -162,7 +162,7 @@ def test_two_runs_at_once_on_one_board(engine: Engine, measure: Measure, tmp_pat
     errors: List[str] = []
 
     def second(_: str) -> None:
-        with pytest.raises(LaunchError) as caught, board(engine.address).held(lambda run, result: None):
+        with pytest.raises(LaunchError) as caught, board(engine.address).held(lambda *_: None):
             pass
         errors.append(str(caught.value))
 

@@ -78,7 +78,7 @@ def test_a_board_behind_ssh(sshd: Sshd, measure: Measure) -> None:
     machine = runs.load_one(outcome.folder).machine
     assert machine.container is not None and machine.container.jetpack == "cpu"
     again = open_in_containers("xavier-lab", entry, "cpu", QUIET)
-    with contextlib.closing(again), again.held(lambda run, result: None):
+    with contextlib.closing(again), again.held(lambda *_: None):
         assert again.shell() == 0
     assert all("StrictHostKeyChecking=yes" in call for call in sshd.calls()), "also what the shell comes through"
 

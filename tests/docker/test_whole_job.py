@@ -157,7 +157,7 @@ def test_a_board_that_is_let_go_has_no_connection_open(engine: Engine, clean: No
     before = _sockets()
     with contextlib.closing(
         open_in_containers("local", Entry(docker=engine.address), "cpu", Progress(quiet=True))
-    ) as board, board.held(lambda run, result: None):
+    ) as board, board.held(lambda *_: None):
         assert _sockets() > before
     assert _sockets() == before
 

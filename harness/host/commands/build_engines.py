@@ -1,5 +1,6 @@
 """`build-engines`: builds what a plan needs and is not there yet."""
 
+import functools
 from typing import Any
 
 import click
@@ -32,7 +33,7 @@ def command(**given: Any) -> int:
 
 
 def _build(request: Request, board: Board, progress: Progress) -> int:
-    with board.held(lambda run, result: runs.take(request.results, run, result)):
+    with board.held(functools.partial(runs.take, request.results)):
         found = survey.survey(request.plan, board, request.models_dir, request.results, progress, trust_known=True)
         engines = groundwork.build_engines(found, found.experiments, request.results, progress)
     worst = 0

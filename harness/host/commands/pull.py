@@ -25,9 +25,9 @@ def command(**given: Any) -> int:
     taken = 0
     with lock.measuring(given["results"]):
 
-        def take(run: str, result: Any) -> None:
+        def take(run: str, result: Any, read: Any) -> None:
             nonlocal taken
-            taken += runs.take(given["results"], run, result)
+            taken += runs.take(given["results"], run, result, read)
 
         with opened(given["board"], given["jetpack"], given["results"], progress) as boards:
             for board in boards:

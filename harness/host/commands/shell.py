@@ -1,5 +1,6 @@
 """`shell`: a shell in the environment that workers measure in."""
 
+import functools
 from typing import Any, List
 
 import click
@@ -31,5 +32,5 @@ def command(**given: Any) -> int:
         board = boards[0]
         if not isinstance(board, ContainerBoard):
             raise PlanError("JETPACK: workers run without a container here; name a pin, like JETPACK=cpu")
-        with lock.measuring(results), board.held(lambda run, result: runs.take(results, run, result)):
+        with lock.measuring(results), board.held(functools.partial(runs.take, results)):
             return board.shell()

@@ -44,7 +44,7 @@ def _take(daemon: Daemon, container: str, run: str, take: Take) -> List[str]:
             return []
         result = upgrades.decode_answer(data, Result, f"the answer of container {container[:12]}")
         if isinstance(result, Result):
-            take(run, result)
+            take(run, result, lambda name: launcher.read(daemon, container, name))
             return [f"took {result.experiment.slug()} round {result.round} of run {run}"]
     except HarnessError as error:
         return [f"left an answer of container {container[:12]} alone: {error}"]

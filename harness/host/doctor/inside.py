@@ -1,5 +1,6 @@
 """Looks where workers run, in a worker as a bench would: runtimes, packages, CUDA device, library paths."""
 
+import functools
 from pathlib import Path
 from typing import List, Optional
 
@@ -48,7 +49,7 @@ def _unless_busy(board: Board, pin: Optional[Pin], results: Path) -> List[Findin
     if board.busy():
         text = f"not looked at: a cell is measured on board {board.name} now"
         return [Finding.note("inside", text, "wait; make pull fetches what a lost connection left")]
-    with board.held(lambda run, result: runs.take(results, run, result)):
+    with board.held(functools.partial(runs.take, results)):
         return ask_inside(board, pin)
 
 

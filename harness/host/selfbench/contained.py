@@ -29,7 +29,7 @@ MODEL = "yolov5n@96"
 def contained(place: Place) -> List[Figure]:
     """Raises LaunchError where no Docker engine answers."""
     board = open_in_containers(LOCAL, Entry(), PIN, place.progress)
-    with contextlib.closing(board), board.held(lambda run, result: None):
+    with contextlib.closing(board), board.held(lambda *_: None):
         return [*_null_cells(place, board), _same_engine(place, board)]
 
 
