@@ -1,7 +1,7 @@
 """Flags: what of a run does not go with how its figures are computed. Nothing is left out for one.
 
-Two kinds. Of the rounds of a comparison: the interval takes them for draws from one normal distribution, and each flag
-is a test of that which is wrong in 1 of 100 runs. Of the iterations of a cell: drift, changes of level, outliers and
+Two kinds. Of the rounds of a comparison: the interval takes them for independent draws from one normal distribution, and
+each flag is a test of that, which is wrong in 1 of 100 runs (of independence in 1 of 40: it is what matters most). Of the iterations of a cell: drift, changes of level, outliers and
 memory, which say what a median of that cell stands for.
 """
 
@@ -17,7 +17,7 @@ from harness.host.stats.memory import LEAST_SAMPLES as LEAST_REMEMBERED
 from harness.host.stats.memory import alike_to_next, effective_size
 from harness.host.stats.outliers import outliers
 
-LEVEL = 0.01
+LEVEL, LEVEL_OF_MEMORY = 0.01, 0.025
 LEAST_ROUNDS = 4
 """Three rounds cannot contradict a normal distribution."""
 
@@ -44,7 +44,7 @@ def of_rounds(differences: "numpy.ndarray") -> RoundFlags:
     nothing = numpy.zeros(differences.shape[:-1], bool)
     if rounds < LEAST_ROUNDS:
         return RoundFlags(nothing, nothing, nothing)
-    memory = alike_to_next(differences) > stats.norm.isf(LEVEL) if rounds >= LEAST_REMEMBERED else nothing
+    memory = alike_to_next(differences) > stats.norm.isf(LEVEL_OF_MEMORY) if rounds >= LEAST_REMEMBERED else nothing
     return RoundFlags(_apart(differences), trend(differences) < LEVEL, memory)
 
 
