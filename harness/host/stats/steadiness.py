@@ -20,6 +20,8 @@ from harness.host.stats.outliers import outliers
 LEVEL, LEVEL_OF_MEMORY = 0.01, 0.025
 LEAST_ROUNDS = 4
 """Three rounds cannot contradict a normal distribution."""
+NOTHING = 1e-9
+"""Differences of logs that differ by less are the same: no clock resolves a billionth of an inference."""
 
 
 class RoundFlags(NamedTuple):
@@ -47,8 +49,9 @@ def of_rounds(differences: "numpy.ndarray") -> RoundFlags:
     if rounds < LEAST_ROUNDS:
         return RoundFlags(nothing, nothing, nothing, True)
     few = rounds < LEAST_REMEMBERED
+    moves = numpy.ptp(differences, axis=-1) > NOTHING
     memory = nothing if few else alike_to_next(differences) > stats.norm.isf(LEVEL_OF_MEMORY)
-    return RoundFlags(_apart(differences), trend(differences) < LEVEL, memory, few)
+    return RoundFlags(_apart(differences) & moves, (trend(differences) < LEVEL) & moves, memory & moves, few)
 
 
 def _apart(values: "numpy.ndarray") -> "numpy.ndarray":
