@@ -21,7 +21,7 @@ from harness.host.stats.memory import inefficiency
 
 LEVEL = 0.01
 """How often a series without a change is said to have one, all intervals together (Bonferroni). Of 100 samples each of
-which remembers 0.8 of the one before, it is 7 in 100: memory is then known too roughly. Of 1000 it is 1 in 100 again."""
+which remembers 0.8 of the one before it is 7 in 100, for memory is then known too roughly; of 1000 it is 1 in 100."""
 LEAST_LENGTH = 10
 """Of either side of a change."""
 LEAST_STEP = 0.01
