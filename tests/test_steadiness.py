@@ -143,7 +143,7 @@ def test_rounds_that_are_as_the_interval_takes_them_are_seldom_flagged(rounds: i
     found = of_rounds(numpy.random.RandomState(rounds).normal(0, 0.02, (20_000, rounds)))
     assert found.apart.mean() == pytest.approx(0.01, abs=0.003)
     assert found.trend.mean() == pytest.approx(0.01, abs=0.003)
-    assert found.remembers.mean() <= 0.013
+    assert found.remembers.mean() <= 0.032
     assert (found.remembers.mean() > 0) == (rounds >= 8)
 
 

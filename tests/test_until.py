@@ -94,7 +94,7 @@ def test_a_limit_that_the_pilot_used_up_adds_nothing_and_says_so(tmp_path: Path)
     assert grown.on[0].budget.added_rounds == 0  # type: ignore[union-attr]
     assert seen.said[0].endswith("; nothing is added")
     assert until.ended(tmp_path)[0].startswith("UNTIL=1%,1.5m: the budget ended first: the widest half-width is 1.8 %")
-    assert not resume._unfinished(tmp_path, None)
+    assert not resume.unfinished(tmp_path, None)
 
 
 def test_a_spread_beyond_all_rounds_says_so(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_cells_that_crashed_are_no_part_of_the_pilot(tmp_path: Path) -> None:
 def test_a_pilot_that_ended_undecided_is_unfinished(tmp_path: Path) -> None:
     """Killed between the last cell of the pilot and the decision."""
     run = pilot(tmp_path, 0.02, "1%")
-    assert resume._unfinished(tmp_path, None)
+    assert resume.unfinished(tmp_path, None)
     until.grow(tmp_path, run, Lines())
-    assert resume._unfinished(tmp_path, None), "its further rounds are not measured yet"
+    assert resume.unfinished(tmp_path, None), "its further rounds are not measured yet"
 
 
 def test_at_the_end_it_says_whether_that_was_enough_and_the_report_how_it_was_made(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def open_run(request: Request, surveys: Sequence[Survey], references: Sequence[M
         return _create(folder, msgspec.structs.replace(wanted, name=request.run), machines_)
     for name in runs.names(request.results):
         folder = request.results / name
-        if _unfinished(folder, request.retry) and not mismatch(folder, wanted, machines_):
+        if unfinished(folder, request.retry) and not mismatch(folder, wanted, machines_):
             return folder, upgrades.read(folder / "run.json", Run)
     return _create(request.results / wanted.name, wanted, machines_)
 
@@ -117,7 +117,7 @@ def _create(folder: Path, run: Run, now: Dict[str, Machine]) -> Tuple[Path, Run]
     return folder, run
 
 
-def _unfinished(folder: Path, retry: Optional[str]) -> bool:
+def unfinished(folder: Path, retry: Optional[str]) -> bool:
     try:
         run = upgrades.read(folder / "run.json", Run)
     except RecordError:

@@ -11,7 +11,7 @@ from harness.host import machines, options
 from harness.host.board import LocalBoard
 from harness.host.progress import Progress
 from harness.host.report.tables import Table, markdown
-from harness.host.selfbench import clocks, commands, contained, floor
+from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, twins
 from harness.host.selfbench.figure import Figure, Selfbench
 from harness.host.selfbench.ground import Place
 
@@ -23,12 +23,21 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "build": commands.nothing_to_build,
     "report": commands.large_report,
     "container": contained.contained,
+    "twins": twins.twins,
+    "resampled": resampled.resampled,
+    "power": resampled.power,
+    "coverage": coverage.coverage,
+    "delayed": delayed.delayed,
 }
+GROUPS = {"statistics": ["twins", "resampled", "power", "coverage", "delayed"]}
+"""What `ONLY` may name instead of several parts."""
 
 
 @click.command("selfbench")
 @options.all_of(
-    [options.option("--only", type=options.Words(), help=f"Parts: {', '.join(PARTS)}.")], options.TALK, options.FOLDERS
+    [options.option("--only", type=options.Words(), help=f"Parts: {', '.join([*PARTS, *GROUPS])}.")],
+    options.TALK,
+    options.FOLDERS,
 )
 def command(**given: Any) -> int:
     """Measures the harness: what it adds, whether its clocks agree with the runtimes', how long it takes.
@@ -36,11 +45,12 @@ def command(**given: Any) -> int:
     \b
     python -m harness selfbench
     make selfbench ONLY=null,tvm
+    make selfbench ONLY=statistics
     """
-    wanted = given["only"] or list(PARTS)
+    wanted = [part for word in given["only"] or PARTS for part in GROUPS.get(word, [word])]
     for part in wanted:
         if part not in PARTS:
-            raise PlanError(f"ONLY: unknown part {part!r}; known: {', '.join(PARTS)}")
+            raise PlanError(f"ONLY: unknown part {part!r}; known: {', '.join([*PARTS, *GROUPS])}")
     place = Place(given["models_dir"], given["results"], Progress(given["quiet"], given["verbose"]))
     figures: List[Figure] = []
     for part in wanted:

@@ -1,8 +1,8 @@
 """The report's tables of comparisons: ratios with their intervals, verdicts, and what an interval covers."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
-from harness.host.report import wording
+from harness.host.report import steadiness, wording
 from harness.host.report.compare import ENOUGH_BUILDS, Comparison, Rows
 from harness.host.report.tables import Footnotes, Table, name
 
@@ -18,7 +18,7 @@ def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
         if value.dropped:
             cells = "not all" if max(len(one.ours), len(one.theirs)) > 1 else "only one of the two"
             badges.append(f"{value.dropped} round(s) dropped: {cells} cells ended ok")
-        badges += _of_builds(one)
+        badges += [*_of_builds(one), *steadiness.flags(value)]
         lines.append(
             [
                 wording.setting(row.experiment),
@@ -28,12 +28,13 @@ def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
                 wording.times(1 / value.value),
                 f"{wording.times(min(value.per_round))} to {wording.times(max(value.per_round))}",
                 str(value.rounds),
+                _detectable(value.detectable),
                 one.verdict,
                 notes.mark(badges),
             ]
         )
     headers = ["model", "engine", "baseline", "time ratio:", "95 % interval", "speed-up:", "rounds' ratios", "rounds:"]
-    return Table([*headers, "verdict", "notes"], lines)
+    return Table([*headers, "could show:", "verdict", "notes"], lines)
 
 
 def rates_compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
@@ -42,6 +43,12 @@ def rates_compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table
     without = [place for place, header in enumerate(table.headers) if header != "speed-up:"]
     headers = ["rate ratio:" if header == "time ratio:" else header for header in table.headers]
     return Table([headers[place] for place in without], [[row[place] for place in without] for row in table.rows])
+
+
+def _detectable(value: Optional[float]) -> str:
+    if value is None:
+        return "none"
+    return f"{(value - 1) * 100:.2g} %" if value > 1.0001 else "< 0.01 %"
 
 
 def _side(side: Rows) -> str:

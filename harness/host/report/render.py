@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import advice, engines, exports, headline, plots, ratios, sections, tables, wording
+from harness.host.report import advice, engines, exports, headline, plots, ratios, sections, steadiness, tables, wording
 from harness.host.report.collect import Row, rows
 from harness.host.report.compare import ENOUGH_BUILDS, comparisons, thread_comparisons
 from harness.host.runs import RunData
@@ -85,6 +85,8 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         threads=ratios.compared([one for one in threads if not one.throughput], notes),
         thread_rates=ratios.rates_compared([one for one in threads if one.throughput], notes),
         notes=notes.lines(),
+        few=steadiness.few(headlined),
+        steady=steadiness.table(found),
         bounds=tables.percentile_bounds(found),
         steps=tables.steps(found),
         accuracy=tables.accuracy(found),

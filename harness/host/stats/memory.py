@@ -40,7 +40,7 @@ def effective_size(values: "numpy.ndarray") -> float:
 
 
 def alike_to_next(values: "numpy.ndarray") -> "numpy.ndarray":
-    """Young's C along the last axis, over its deviation: above 2.33, neighbours are too alike to be independent (1 %).
+    """Young's C along the last axis, over its deviation: above 1.96, neighbours are too alike for independence (2.5 %).
 
     C = 1 - sum((x[i] - x[i + 1])^2) / (2 * sum((x - mean)^2)); of independent normal values its mean is 0, its variance
     (n - 2) / (n^2 - 1), and it is close to normal from n = 8. Source: Young, Annals of Mathematical Statistics 12

@@ -1,8 +1,8 @@
 """Flags: what of a run does not go with how its figures are computed. Nothing is left out for one.
 
-Two kinds. Of the rounds of a comparison: the interval takes them for draws from one normal distribution, and each flag
-is a test of that which is wrong in 1 of 100 runs. Of the iterations of a cell: drift, changes of level, outliers and
-memory, which say what a median of that cell stands for.
+Two kinds. Of the rounds of a comparison: the interval takes them for independent draws from one normal distribution,
+and each flag is a test of that, which is wrong in 1 of 100 runs (of independence in 1 of 40: it is what matters most).
+Of the iterations of a cell: drift, changes of level, outliers and memory, which say what its median stands for.
 """
 
 import math
@@ -17,9 +17,11 @@ from harness.host.stats.memory import LEAST_SAMPLES as LEAST_REMEMBERED
 from harness.host.stats.memory import alike_to_next, effective_size
 from harness.host.stats.outliers import outliers
 
-LEVEL = 0.01
+LEVEL, LEVEL_OF_MEMORY = 0.01, 0.025
 LEAST_ROUNDS = 4
 """Three rounds cannot contradict a normal distribution."""
+NOTHING = 1e-9
+"""Differences of logs that differ by less are the same: no clock resolves a billionth of an inference."""
 
 
 class RoundFlags(NamedTuple):
@@ -31,6 +33,8 @@ class RoundFlags(NamedTuple):
     """The differences rise or fall from the first round to the last."""
     remembers: "numpy.ndarray"
     """Neighbouring rounds are too alike to be independent; never said of fewer than 8 rounds."""
+    few: bool
+    """Fewer than 8 rounds: nobody can see whether they depend on each other."""
 
     @property
     def any(self) -> "numpy.ndarray":
@@ -43,9 +47,11 @@ def of_rounds(differences: "numpy.ndarray") -> RoundFlags:
     rounds = differences.shape[-1]
     nothing = numpy.zeros(differences.shape[:-1], bool)
     if rounds < LEAST_ROUNDS:
-        return RoundFlags(nothing, nothing, nothing)
-    memory = alike_to_next(differences) > stats.norm.isf(LEVEL) if rounds >= LEAST_REMEMBERED else nothing
-    return RoundFlags(_apart(differences), trend(differences) < LEVEL, memory)
+        return RoundFlags(nothing, nothing, nothing, True)
+    few = rounds < LEAST_REMEMBERED
+    moves = numpy.ptp(differences, axis=-1) > NOTHING
+    memory = nothing if few else alike_to_next(differences) > stats.norm.isf(LEVEL_OF_MEMORY)
+    return RoundFlags(_apart(differences) & moves, (trend(differences) < LEVEL) & moves, memory & moves, few)
 
 
 def _apart(values: "numpy.ndarray") -> "numpy.ndarray":
