@@ -1,8 +1,8 @@
 """A run: the folder of one `make bench`, what was planned for it, and what has ended so far.
 
 Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.json`,
-`<board>/engines/<key>.json`, `<board>/<experiment>/crosscheck.json` and `<board>/<experiment>/<round>/result.json`, beside
-which the readings of sensors lie.
+`<board>/engines/<key>.json`, `<board>/<experiment>/crosscheck.json` and `<board>/<experiment>/<round>/result.json`,
+beside which the readings of sensors lie.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """Checks the TensorRT engines of a run, on the boards that measured them, one trtexec at a time."""
 
+import functools
 import hashlib
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,7 +59,7 @@ def crosscheck(folder: Path, results: Path, progress: Progress) -> List[Crossche
 
 
 def _on_board(folder: Path, data: RunData, board: Board, results: Path, progress: Progress) -> Iterator[Crosscheck]:
-    with board.held(lambda run, result: runs.take(results, run, result)):
+    with board.held(functools.partial(runs.take, results)):
         now = machines.probe(results / ".work", [], board)
         moved = machines.difference(msgspec.structs.replace(data.machine, backends={}), now)
         for experiment in targets(data):
