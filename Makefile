@@ -59,10 +59,9 @@ test-docker: ready-to-develop  ## run the tests that need a Docker engine, which
 test-gpu: ready-to-develop  ## run the tests that need a CUDA device
 	@$(HARNESS) test-gpu
 
-test-rtx: python  ## run the tests that build with TensorRT-RTX, in an environment of their own (Linux on x86-64)
-	@[ "$$(uname -sm)" = 'Linux x86_64' ] || { echo 'test-rtx: TensorRT-RTX comes for Linux on x86-64 alone' >&2; exit 1; }
-	@$(PYTHON) -m harness.host.setup $(VENV)-rtx requirements.txt requirements-dev.txt requirements-rtx.txt
-	@$(VENV)-rtx/bin/python -m harness test-rtx
+test-rtx: HARNESS := $(VENV)-rtx/bin/python -m harness
+test-rtx: ready-for-rtx  ## run the tests that build with TensorRT-RTX, in an environment of their own (Linux on x86-64)
+	@$(HARNESS) test-rtx
 
 lint: ready-to-develop  ## check style and likely mistakes
 	@$(HARNESS) lint
@@ -99,6 +98,10 @@ ready: python
 
 ready-to-develop: python
 	@$(SETUP) requirements-dev.txt
+
+ready-for-rtx: python
+	@[ "$$(uname -sm)" = 'Linux x86_64' ] || { echo 'test-rtx: TensorRT-RTX comes for Linux on x86-64 alone' >&2; exit 1; }
+	@$(PYTHON) -m harness.host.setup $(VENV)-rtx requirements.txt requirements-dev.txt requirements-rtx.txt
 
 python:
 	@$(PYTHON) -c '' 2>/dev/null || { echo 'set-up: there is no $(PYTHON) here; install Python 3.8 or newer, or name one: make demo PYTHON=/path/to/python' >&2; exit 1; }
