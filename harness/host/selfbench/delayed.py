@@ -46,7 +46,6 @@ TRIES, LEAST_FOUND, LEAST_COVERED = 10, 9, 8
 SHARE, WIDTH = 0.10, "5%,5m"
 """The delay, of the time without it; a half-width of half of that shows it."""
 TRY_S = 30.0
-MODEL = "yolov5n@64"
 
 
 def delayed(place: Place) -> Figure:
@@ -105,5 +104,5 @@ def _delay(checkout: Checkout) -> int:
 
 
 def _words(backends: str, number: int) -> List[str]:
-    words = ["--plan", "demo", "--model", MODEL, "--backends", backends, "--threads", "1", "--seed", str(number)]
+    words = ["--plan", "demo", "--model", twins.MODEL, "--backends", backends, "--threads", "1", "--seed", str(number)]
     return [*words, "--warmup", "20", "--iterations", "100", "--max-seconds", "10", "--baseline", "onnxruntime"]
