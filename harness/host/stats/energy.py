@@ -2,8 +2,8 @@
 
 Uncertainties are standard ones (JCGM 100:2008, one sigma; twice that covers about 95 %) and come from when the sensor
 was read and when it had a new value. They are wide rather than narrow: a value is taken for that of a moment, though
-many sensors average over the time since the last one. The sensor's own accuracy is not among them: it is the same for every engine on a
-board, and nobody tells it.
+many sensors average over the time since the last one. The sensor's own accuracy is not among them: it is the same for
+every engine on a board, and nobody tells it.
 """
 
 import math
