@@ -17,7 +17,7 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH BUILDS'
 	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S SEED BASELINE BOARD'
-	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY YES'
+	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE YES'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -77,6 +77,12 @@ shell: ready  ## open a shell where workers run (JETPACK=cpu)
 
 pull: ready  ## fetch what a lost connection left on a board (BOARD=name)
 	@$(HARNESS) pull
+
+lock: ready  ## hold a Jetson's clocks still (MODE=name; needs root), saying first what it will run
+	@$(HARNESS) lock
+
+unlock: ready  ## set a Jetson's clocks and power mode back to what they were
+	@$(HARNESS) unlock
 
 doctor: ready  ## show what this machine offers and lacks
 	@$(HARNESS) doctor

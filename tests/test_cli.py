@@ -16,7 +16,7 @@ from harness.host.cli import main
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ["demo", "models", "build-engines", "bench", "report", "compare", "crosscheck", "schema"]
 TARGETS += ["selftest", "selfbench", "test"]
-TARGETS += ["test-docker", "test-gpu", "test-rtx", "lint", "check", "pin", "shell", "pull", "doctor"]
+TARGETS += ["test-docker", "test-gpu", "test-rtx", "lint", "check", "pin", "shell", "pull", "lock", "unlock", "doctor"]
 TARGETS += ["clean", "clean-results", "clean-engines", "clean-volumes"]
 VARIABLES = [
     "PLAN",

@@ -28,8 +28,10 @@ def shift(freedom: int, power: float = 0.9, confidence: float = 0.95) -> float:
     critical = float(stats.t.ppf((1 + confidence) / 2, freedom))
 
     def over(noncentrality: float) -> float:
-        found = stats.nct.sf(critical, freedom, noncentrality) + stats.nct.cdf(-critical, freedom, noncentrality)
-        return float(found) - power
+        above = float(stats.nct.sf(critical, freedom, noncentrality))
+        below = float(stats.nct.cdf(-critical, freedom, noncentrality))
+        # Some versions of scipy answer NaN for the far tail, where it is next to nothing (below 1e-15).
+        return above + (0.0 if math.isnan(below) else below) - power
 
     high = critical
     while over(high) < 0:
