@@ -7,6 +7,7 @@ seen says nothing that the p-value does not: Hoenig and Heisey, The American Sta
 import functools
 import math
 
+import numpy
 from scipy import optimize, stats
 
 
@@ -28,8 +29,9 @@ def shift(freedom: int, power: float = 0.9, confidence: float = 0.95) -> float:
     critical = float(stats.t.ppf((1 + confidence) / 2, freedom))
 
     def over(noncentrality: float) -> float:
-        above = float(stats.nct.sf(critical, freedom, noncentrality))
-        below = float(stats.nct.cdf(-critical, freedom, noncentrality))
+        with numpy.errstate(all="ignore"):
+            above = float(stats.nct.sf(critical, freedom, noncentrality))
+            below = float(stats.nct.cdf(-critical, freedom, noncentrality))
         # Some versions of scipy answer NaN for the far tail, where it is next to nothing (below 1e-15).
         return above + (0.0 if math.isnan(below) else below) - power
 
