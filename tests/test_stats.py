@@ -207,6 +207,13 @@ def test_what_could_have_been_shown_agrees_with_tables_of_power(effect: float, r
     assert shift(rounds - 1) / math.sqrt(rounds) <= effect < shift(rounds - 2) / math.sqrt(rounds - 1)
 
 
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 19, 200])
+def test_power_is_that_of_the_noncentral_t(freedom: int) -> None:
+    """Scipy's distribution, where it has a value there."""
+    critical, found = stats.t.ppf(0.975, freedom), shift(freedom)
+    assert stats.nct.sf(critical, freedom, found) == pytest.approx(0.9, abs=1e-4)
+
+
 def test_what_could_have_been_shown_is_shown_nine_times_in_ten() -> None:
     random = numpy.random.RandomState(8)
     rounds = random.normal(0, 0.02, (20_000, 7)) + shift(6) * 0.02 / math.sqrt(7)
