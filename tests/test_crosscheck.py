@@ -12,6 +12,7 @@ from harness.errors import RecordError
 from harness.host.crosscheck import agreement, caveats, exported
 from harness.host.crosscheck.outcome import AGREES, DIFFERS, LAUNCH, Compared
 from harness.host.stats import trtexec
+from harness.records import BoardState, Telemetry
 from tests import trtexec_derived
 from tests.tensorrt_run import experiment, latency, result, rounds, throughput
 
@@ -214,6 +215,18 @@ def test_without_device_times_nothing_is_judged_and_that_is_said() -> None:
     assert any("no times by the device's own clock" in note for note in caveats.of(
         found, results, one, agreement.options(one)
     ))  # fmt: skip
+
+
+def test_clocks_that_could_move_are_a_caveat() -> None:
+    one, found = experiment(), exported.read(DERIVED[0])
+    told = {}
+    for locked in (True, False):
+        state = BoardState(locked=locked, locked_reason="gpu moves between 114 and 1300 MHz")
+        telemetry = Telemetry(interval_s=0.1, sweeps=1, largest_gap_s=None, channels=[], before=state)
+        results = [msgspec.structs.replace(result, telemetry=telemetry) for result in rounds(one)]
+        told[locked] = " ".join(caveats.of(found, results, one, agreement.options(one)))
+    assert "gpu moves between 114 and 1300 MHz" in told[False]
+    assert "clocks" not in told[True]
 
 
 def test_what_the_host_decides_is_named() -> None:

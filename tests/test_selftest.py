@@ -1,22 +1,37 @@
 """The self-test for real on this CPU; its checks on times that must fail them; and what may stand in an issue."""
 
+import os
 import re
 import shutil
 import socket
+import sys
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 import msgspec
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from harness.host import boards, runs
 from harness.host.cli import main
 from harness.host.crosscheck.outcome import AGREES, DIFFERS, LAUNCH, Compared, Crosscheck
 from harness.host.doctor.finding import Finding
 from harness.host.runs import RunData
-from harness.host.selftest import cells, clocks, opinions, paste, story
+from harness.host.selftest import cells, clocks, opinions, paste, sensing, story
 from harness.host.selftest.line import CROSSCHECK, DOCTOR, ENGINE, FAILED, MEMORY, OK, SKIPPED, Line, merged, unproved
-from harness.records import Accuracy, BackendFacts, BuildOptions, Experiment, OutputAccuracy, Result
+from harness.records import (
+    Accuracy,
+    BackendFacts,
+    BoardState,
+    BuildOptions,
+    Channel,
+    Experiment,
+    OutputAccuracy,
+    Result,
+    Telemetry,
+)
+from harness.records.verdict import INVALID, Cause, heaviest
 from tests import tensorrt_run as made
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +78,8 @@ def test_on_a_cpu_it_does_what_a_cpu_can_and_says_what_takes_a_board(
     assert found["clock", "order"][0] == OK
     assert found["device timer", "any backend"] == (SKIPPED, clocks.NO_DEVICE_CLOCK)
     assert found[DOCTOR, "onnxruntime"][0] == OK
+    read = [said for (part, what), (result, said) in found.items() if part == "sensor" and "memory/available" in what]
+    assert re.match(r"read in \d+ of \d+ cells, bytes from proc/meminfo", read[0])
     assert "is not proved: TensorRT, I/O memory, issue mode, CUDA graph, device timer, crosscheck." in text
     assert re.search(r"^\d+ ok, \d+ skipped, 0 failed\.$", text, re.MULTILINE)
     kept = next((tmp_path / "results").glob("*/selftest.md"))
@@ -72,18 +89,28 @@ def test_on_a_cpu_it_does_what_a_cpu_can_and_says_what_takes_a_board(
     assert not re.search(rf"(?<![\w-]){re.escape(socket.gethostname())}(?![\w-])", text)
 
 
+SMALL = """title = "One model"
+rounds = 1
+[[experiments]]
+models = ["yolov5n@64"]
+backends = ["onnxruntime"]
+precisions = ["fp32", "fp16"]
+"""
+
+
 def test_wrong_outputs_are_exit_1_and_everything_else_is_still_tried(
     models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     manifest = models_dir / "yolov5n.toml"
     strict = '\n[tolerance.fp16]\nrelative_rms = 1e-9\nreason = "no half precision keeps this"\n'
     manifest.write_text(manifest.read_text() + strict)
-    assert selftest(tmp_path, "--precisions", "fp16,fp32") == 1
+    (tmp_path / "plan.toml").write_text(SMALL)
+    assert selftest(tmp_path, "--plan", str(tmp_path / "plan.toml"), "--precisions", "fp16,fp32") == 1
     found = {(part, what): (result, said) for part, what, result, said in rows(capsys.readouterr().out)}
     result, said = found[ENGINE, "yolov5n@64 onnxruntime fp16"]
     assert result == FAILED
     assert re.search(r"output output0 differs .* relative RMS of \S+, allowed is 1e-09", said)
-    assert found[ENGINE, "yolov5n@32 onnxruntime fp32"][0] == OK
+    assert found[ENGINE, "yolov5n@64 onnxruntime fp32"][0] == OK
 
 
 def test_a_board_that_cannot_be_opened_still_gets_its_table(
@@ -94,6 +121,57 @@ def test_a_board_that_cannot_be_opened_still_gets_its_table(
     found = rows(capsys.readouterr().out)
     assert [result for part, _, result, _ in found if part == "run"] == [FAILED]
     assert any(part == DOCTOR and result == OK for part, _, result, _ in found)
+
+
+IDENTITY = """title = "Every way of running one engine"
+rounds = 1
+max_seconds = 3
+[[experiments]]
+models = ["{model}"]
+backends = ["tensorrt"]
+precisions = ["fp32", "int8"]
+[[experiments]]
+models = ["{model}"]
+backends = ["tensorrt"]
+io_memory = ["mapped", "managed"]
+[[experiments]]
+models = ["{model}"]
+backends = ["tensorrt"]
+issue_modes = ["throughput"]
+[[experiments]]
+models = ["{model}"]
+backends = ["tensorrt"]
+cuda_graph = [true]
+"""
+
+
+def identity(folder: Path) -> Path:
+    """Three colours in, the same out: what the stand-in's engines compute is right for it."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 64, 64]) for name in ("x", "y"))
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "identity", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7), folder / "copy.onnx")
+    return folder / "copy.onnx"
+
+
+def test_over_stand_ins_every_part_of_tensorrt_and_trtexec_is_proved(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers, TensorRT's backend and trtexec as on a board; TensorRT and the device below it are stand-ins."""
+    for name, module in (("python", "tests.worker_over_stand_in 10.3"), ("trtexec", "tests.trtexec_stand_in")):
+        (tmp_path / name).write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m {module} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for name, value in (("VERSION", "100300"), ("COMPUTE_MS", "0.001"), ("TOLD", str(tmp_path / "told"))):
+        monkeypatch.setenv(f"STAND_IN_{name}", value)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "plan.toml").write_text(IDENTITY.format(model=identity(tmp_path)))
+    words = ["--plan", str(tmp_path / "plan.toml"), "--backends", "tensorrt", "--jetpack", "none", "-q"]
+    code = main(["selftest", *words, "--results", str(tmp_path / "results"), "--models-dir", str(models_dir)])
+    text = capsys.readouterr().out
+    assert (code, [row for row in rows(text) if row[2] == FAILED]) == (0, []), text
+    proved = {part for part, _, result, _ in rows(text) if result == OK}
+    assert proved >= {ENGINE, MEMORY, "issue mode", "CUDA graph", "device timer", CROSSCHECK, "sensor"}, text
+    assert "is not proved" not in text
 
 
 @pytest.mark.parametrize(
@@ -112,16 +190,18 @@ def test_what_the_user_must_change_is_exit_2(
     assert message in capsys.readouterr().err
 
 
-def test_every_backend_is_tried_and_the_users_model_takes_the_real_ones_place() -> None:
+def test_every_backend_is_tried_and_the_users_model_takes_the_real_ones_place(tmp_path: Path) -> None:
     given: Any = dict.fromkeys(("plan", "model", "backends", "precisions", "calibration", "jetpack"))
     given.update(models_dir=ROOT / "models", results=ROOT / "results", board=["local"])
-    plan = story.asked(given, "images").plan
-    assert plan.calibration == "images"
+    plan = story.asked(given, str(tmp_path)).plan
+    assert plan.calibration == str(tmp_path)
     assert {name for block in plan.experiments for name in block.backends} == {"onnxruntime", "tvm", "tensorrt"}
     assert plan.experiments[0].precisions == ["fp32", "tf32", "fp16", "int8"]
     assert plan.experiments[0].models == ["yolov5n@64", "yolov5n"]
     assert {name for block in plan.experiments for name in block.io_memory} >= {"pinned", "mapped", "managed"}
-    other = story.asked({**given, "model": ["yolov5s"], "backends": ["tvm"]}, "images").plan
+    asked = story.asked({**given, "model": ["yolov5s"], "backends": ["tvm"]}, str(tmp_path))
+    assert asked.command == "make selftest MODEL=yolov5s BACKENDS=tvm", "not where its images happened to lie"
+    other = asked.plan
     assert [block.models for block in other.experiments] == [["yolov5n@64", "yolov5s"], *[["yolov5n@64"]] * 3]
     assert {name for block in other.experiments for name in block.backends} == {"tvm"}
 
@@ -232,6 +312,47 @@ def test_cells_become_lines_of_their_part_with_what_was_found(tmp_path: Path) ->
     assert text.startswith("outputs differ by 0.03 (relative RMS, allowed 0.5); calibrated with made-up images")
     assert found[ENGINE, "real tensorrt fp16 pinned"][2:] == (FAILED, "crashed: ended by signal 9")
     assert len(found) == 7
+
+
+def sensed(one: Result, **more: Any) -> Result:
+    channels = [
+        Channel(name="power/VDD_IN", what="", unit="mW", source="ina3221", readings=9, coverage=1.0),
+        Channel(name="clock/gpu", what="", unit="Hz", source="devfreq", reason="no devfreq"),
+    ]
+    states = {
+        name: BoardState(locked=locked, locked_reason="gpu moves", power_mode="MAXN (0)")
+        for name, locked in {"before": True, "after": True, **more}.items()
+    }
+    return msgspec.structs.replace(
+        one, telemetry=Telemetry(interval_s=0.1, sweeps=9, largest_gap_s=0.1, channels=channels, **states)
+    )
+
+
+def test_sensors_are_read_or_say_why_not_and_bad_times_are_no_proof(tmp_path: Path) -> None:
+    found = data(tmp_path)
+    assert [line.status for line in sensing.lines(found)] == [SKIPPED]
+    heavy = heaviest("VALID", [Cause(code="steal", weight=INVALID, reason="the hypervisor took half")])
+    results = [sensed(one) for one in found.results]
+    index = next(i for i, one in enumerate(results) if one.experiment.build.model == "tiny")
+    results[index] = msgspec.structs.replace(results[index], integrity=heavy, hardware=heaviest("CLEAN", []))
+    lines = sensing.lines(msgspec.structs.replace(found, results=results))
+    said = {line.what: (line.status, line.text) for line in lines}
+    assert said["power/VDD_IN"] == (OK, "read in 5 of 5 cells, mW from ina3221")
+    assert said["clock/gpu"] == (SKIPPED, "no devfreq")
+    assert (said["power mode"], said["clocks held"]) == ((OK, "MAXN (0)"), (OK, "yes"))
+    assert said["times of tiny tensorrt fp32 pinned"] == (SKIPPED, "not to be believed: the hypervisor took half")
+    assert said["times"] == (OK, "to be believed in 0 of 1 cells")
+    assert said["hardware"] == (OK, "CLEAN (1 cells)")
+
+
+@pytest.mark.parametrize(("before", "after", "held"), [(True, True, True), (True, False, False), (None, True, False)])
+def test_clocks_are_held_where_no_cell_saw_one_that_could_move(
+    tmp_path: Path, before: Optional[bool], after: Optional[bool], held: bool
+) -> None:
+    found = data(tmp_path)
+    assert not sensing.clocks_held(found), "nobody looked"
+    results = [sensed(found.results[0]), sensed(found.results[1], before=before, after=after)]
+    assert sensing.clocks_held(msgspec.structs.replace(found, results=results)) is held
 
 
 def outcome(*verdicts: str, status: str = "ok", reason: str = "") -> Crosscheck:

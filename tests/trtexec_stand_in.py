@@ -39,7 +39,7 @@ FLAGS: Dict[str, Tuple[Since, Since]] = {
 VALUED = ("--loadEngine", "--exportTimes", "--warmUp", "--duration", "--iterations", "--streams", "--infStreams")
 VALUED += ("--useDLACore", "--shapes")
 ENGINE = b"a plan of TensorRT "
-"""What an engine file begins with here; the version that built it follows."""
+"""What an engine file begins with here, its version after it; or it is one of the stand-in for TensorRT."""
 
 
 def known(version: Since) -> List[str]:
@@ -92,8 +92,9 @@ def main(arguments: List[str]) -> None:
     Path(os.environ["STAND_IN_TOLD"]).write_text("\n".join(arguments))
     if does == "crashes":
         os.abort()
-    spelled = f"{number // base}.{number % base // 100}.{number % 100}"
-    if Path(options["--loadEngine"]).read_bytes() != ENGINE + spelled.encode():
+    spelled = f"{number // base}.{number % base // 100}.{number % 100}".encode()
+    engine = Path(options["--loadEngine"]).read_bytes()
+    if engine != ENGINE + spelled and b'"version": "' + spelled not in engine:
         fail(f"Error opening engine file: {options['--loadEngine']}")
     if does == "captures no graph":
         say("[W] The built TensorRT engine contains operations that are not permitted under CUDA graph capture mode.")

@@ -26,6 +26,10 @@ def of(exported: Exported, results: Sequence[Result], experiment: Experiment, di
         found.append("our inputs and outputs lie in mapped host memory, which trtexec has not: it copies; not judged")
     if bool(experiment.inference.cuda_graph) != did.cuda_graph:
         found.append("one of the two ran with a CUDA graph, the other without: not judged")
+    states = [one.telemetry.before for one in results if one.telemetry is not None and one.telemetry.before is not None]
+    moving = [state.locked_reason for state in states if state.locked is not True]
+    if moving:
+        found.append(f"clocks were not known to be held for ours ({moving[0]}), so the two may differ by that alone")
     found.append(
         "trtexec feeds random numbers, ours are the reference's inputs: a network may take its time by its data"
     )

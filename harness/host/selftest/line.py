@@ -4,7 +4,8 @@ from typing import Dict, Iterable, List, NamedTuple, Tuple
 
 OK, SKIPPED, FAILED = "ok", "skipped", "failed"
 ENGINE, MEMORY, MODE, GRAPH = "engine", "I/O memory", "issue mode", "CUDA graph"
-TIMER, CLOCK, CROSSCHECK, DOCTOR, RUN = "device timer", "clock", "crosscheck", "doctor", "run"
+TIMER, CLOCK, CROSSCHECK, SENSOR = "device timer", "clock", "crosscheck", "sensor"
+DOCTOR, RUN = "doctor", "run"
 BOARDS_OWN = (MEMORY, MODE, GRAPH, TIMER, CROSSCHECK)
 """Parts that a machine without a GPU cannot do at all."""
 BASELINE = "tensorrt"

@@ -1,6 +1,7 @@
 """`make selftest` as a story: ask the doctor, bench the plan, ask trtexec, and check what came of it."""
 
 import contextlib
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
@@ -12,6 +13,7 @@ from harness.errors import HarnessError, LaunchError, PlanError
 from harness.host import boards, runs
 from harness.host import plan as plans
 from harness.host.bench import bench
+from harness.host.board import LOCAL
 from harness.host.crosscheck import check
 from harness.host.doctor import examine
 from harness.host.doctor.finding import Finding
@@ -21,7 +23,7 @@ from harness.host.plan import Block
 from harness.host.progress import Progress
 from harness.host.request import Request, requested
 from harness.host.runs import RunData
-from harness.host.selftest import cells, clocks, images, opinions, paste
+from harness.host.selftest import cells, clocks, images, opinions, paste, sensing
 from harness.host.selftest.line import CROSSCHECK, FAILED, RUN, SKIPPED, Line
 
 PLAN = "selftest"
@@ -57,7 +59,15 @@ def asked(given: Dict[str, Any], calibration: str) -> Request:
     request = requested({**given, **overruled}, PLAN)
     plan = msgspec.structs.replace(request.plan, experiments=[_with(one, **own) for one in request.plan.experiments])
     plans.check(plan, {"models": "MODEL", "precisions": "PRECISIONS"}, PLAN)
-    return request._replace(plan=plan)
+    return request._replace(plan=plan, command=_command(given))
+
+
+def _command(given: Dict[str, Any]) -> str:
+    """What the user typed, to do it again."""
+    lists = {name: ",".join(given[name] or ()) for name in ("model", "backends", "precisions", "board")}
+    plain = {name: given[name] for name in ("plan", "jetpack", "calibration")}
+    said = {name: value for name, value in {**lists, **plain}.items() if value and (name, value) != ("board", LOCAL)}
+    return " ".join(["make", "selftest", *(shlex.quote(f"{name.upper()}={value}") for name, value in said.items())])
 
 
 def _with(block: Block, models: Optional[List[str]], precisions: Optional[List[str]]) -> Block:
@@ -93,7 +103,8 @@ def _checked(request: Request, findings: List[Finding], progress: Progress) -> S
         lines.append(Line(RUN, "cells", FAILED, str(error)))
         return Selftest(paste.text(None, lines), None, True)
     data = runs.load_one(folder)
-    lines = [*cells.lines(data), *clocks.lines(data), *_crosscheck(data, folder, request, findings, progress), *lines]
+    checked = [*cells.lines(data), *clocks.lines(data), *_crosscheck(data, folder, request, findings, progress)]
+    lines = [*checked, *sensing.lines(data), *lines]
     path = folder / KEPT
     said = paste.text(data.machine, lines)
     upgrades.write_bytes(path, f"{said}\n".encode())
@@ -110,4 +121,4 @@ def _crosscheck(
         outcomes = check.crosscheck(folder, request.results, progress)
     except HarnessError as error:
         return [Line(CROSSCHECK, check.BACKEND, FAILED, str(error))]
-    return opinions.crosscheck(outcomes, opinions.clocks_locked(findings))
+    return opinions.crosscheck(outcomes, sensing.clocks_held(data) or opinions.clocks_locked(findings))
