@@ -23,6 +23,7 @@ LIBRARY = "model.so"
 TENSORS = "tensors.json"
 EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
 MODE = "TVM_CUDA_COMPILE_MODE"
+SOURCE = "source"
 
 
 def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
@@ -32,7 +33,7 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
 
     try:
         target = _tvm_target.target(options.target)
-        settings = _cuda_compiler() if target.kind == "cuda" else {}
+        kernels = _kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
         module = from_onnx(graph)
         if options.precision == "fp16":
@@ -51,10 +52,12 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
         "kind": target.kind,
         "architecture": target.architecture,
         "machine": target.machine,
+        "kernels": kernels,
     }
     (engine_dir / TENSORS).write_text(json.dumps(layout, indent=1))
     emulated = target.kind == "llvm" and options.precision == "fp16" and not _native_fp16()
-    return Built(executed, EMULATED if emulated else "", settings=settings)
+    settings = {"cuda_kernels": kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")}
+    return Built(executed, EMULATED if emulated else "", settings=settings if kernels else {})
 
 
 def _compile(module: Any, target: Target, path: Path) -> None:
@@ -70,8 +73,17 @@ def _compile(module: Any, target: Target, path: Path) -> None:
     library.export_library(str(path), fcompile=crossed)
 
 
-def _cuda_compiler() -> Dict[str, str]:
-    """Chooses what compiles the kernels, where nobody has: NVRTC, which TVM takes by default, needs cuda-python."""
+def _kernels() -> str:
+    """What becomes of the kernels: where TVM cannot load its CUDA runtime, it leaves their source in the engine."""
+    import tvm
+
+    if tvm.get_global_func("ffi.Module.create.cuda", allow_missing=True) is None:
+        return SOURCE
+    return f"compiled by {choose_compiler()}"
+
+
+def choose_compiler() -> str:
+    """Of kernels, where nobody has chosen one; NVRTC, which TVM takes by default, needs cuda-python."""
     if MODE not in os.environ:
         if _importable("cuda.bindings.nvrtc"):
             os.environ[MODE] = "nvrtc"
@@ -79,7 +91,7 @@ def _cuda_compiler() -> Dict[str, str]:
             os.environ[MODE] = "nvcc"
         else:
             raise Unsupported("TVM needs nvcc on the PATH, or cuda-python 12 or newer, to compile CUDA kernels")
-    return {"cuda_compiler": os.environ[MODE]}
+    return os.environ[MODE]
 
 
 def _importable(name: str) -> bool:

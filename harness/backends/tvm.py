@@ -83,6 +83,8 @@ class Backend(_contract.Backend):
             return _tvm_cpu.Runner(tvm, library, layout)
         from harness.backends import _tvm_cuda
 
+        if layout["kernels"] == _tvm_build.SOURCE:
+            _tvm_build.choose_compiler()
         device = open_device()
         try:
             return _tvm_cuda.Runner(tvm, library, layout, inference, device)

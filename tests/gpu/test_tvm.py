@@ -86,6 +86,7 @@ def test_outputs_are_those_of_onnxruntime(large: Ground, figures: Figures) -> No
     assert set(engine.executed) == {precision}, engine.executed
     with loaded(large, options()) as runner:
         rows = accuracy.compare(run_once(runner, feed), expected)
+    assert engine.settings["cuda_kernels"].startswith("compiled by "), engine.settings
     figures.add("tvm " + precision, "engine", f"{engine.variant}, {engine.settings}, built in {engine.build_seconds} s")
     for row in rows:
         what = f"{row.output}: largest difference, relative RMS, cosine"

@@ -1,0 +1,98 @@
+"""What TVM compiles for without a GPU: names it takes and refuses, and where an engine for something else is loaded."""
+
+import json
+import platform
+from pathlib import Path
+
+import pytest
+
+from harness import backends
+from harness.backends._contract import Materials
+from harness.device import present
+from harness.errors import BuildError, Unsupported
+from harness.records import BuildOptions, InferenceOptions
+
+pytest.importorskip("tvm")
+from harness.backends import _tvm_target
+
+XAVIER = "nvidia/jetson-agx-xavier"
+
+
+def options(target: str) -> BuildOptions:
+    return BuildOptions(model="tiny", backend="tvm", target=target)
+
+
+@pytest.fixture
+def no_gpu() -> None:
+    try:
+        present()
+    except Unsupported:
+        return
+    pytest.skip("there is a CUDA device here")
+
+
+def built(model: Path, folder: Path, target: str) -> "dict[str, object]":
+    backends.get("tvm").build(Materials(model), options(target), folder)
+    layout: "dict[str, object]" = json.loads((folder / "tensors.json").read_text())
+    return layout
+
+
+def test_without_a_gpu_the_default_is_this_cpu_and_nothing_else(no_gpu: None) -> None:
+    tvm = backends.get("tvm")
+    assert tvm.architecture().startswith(f"{platform.machine()} {_tvm_target.cpu_name()}")
+    assert "cuda" not in tvm.architecture()
+    assert tvm.io_memory() == ["host"]
+    assert tvm.identity()
+    assert tvm.variant(BuildOptions(model="tiny", backend="tvm")) == f"untuned, {_tvm_target.cpu_name()}"
+
+
+def test_an_engine_for_a_gpu_is_built_here_and_refused_where_there_is_none(
+    tiny_model: Path, tmp_path: Path, no_gpu: None
+) -> None:
+    layout = built(tiny_model, tmp_path, "sm_87")
+    assert (layout["kind"], layout["architecture"], layout["machine"]) == ("cuda", "sm_87", platform.machine())
+    if layout["kernels"] == "source":
+        assert b"blockIdx" in (tmp_path / "model.so").read_bytes()
+    assert backends.get("tvm").variant(options("sm_87")) == "untuned, sm_87"
+    for io_memory in ("host", "pinned"):
+        with pytest.raises(Unsupported, match=r"for a CUDA device \(sm_87\), and TVM reaches none here"):
+            backends.get("tvm").load(tmp_path, InferenceOptions(threads=1, io_memory=io_memory))
+
+
+def test_a_jetson_needs_its_linker_and_its_name_stands_in_the_variant(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if platform.machine() == "aarch64":
+        pytest.skip("this machine's own linker serves a Jetson")
+    tvm = backends.get("tvm")
+    assert tvm.variant(options(XAVIER)) == f"untuned, {XAVIER}"
+    if _tvm_target.shutil.which("aarch64-linux-gnu-g++") is None:
+        with pytest.raises(Unsupported, match="install g\\+\\+-aarch64-linux-gnu"):
+            tvm.build(Materials(tiny_model), options(XAVIER), tmp_path)
+        return
+    layout = built(tiny_model, tmp_path, XAVIER)
+    assert (layout["kind"], layout["architecture"], layout["machine"]) == ("cuda", "sm_72", "aarch64")
+    with pytest.raises(Unsupported, match="for a machine of aarch64"):
+        tvm.load(tmp_path, InferenceOptions(threads=1, io_memory="pinned"))
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("nonsense", "no target 'nonsense': it is no tag of TVM's, no sm_NN, and no CPU of"),
+        ("llvm", "no target 'llvm'"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_refused_instead_of_generic_code(
+    tiny_model: Path, tmp_path: Path, target: str, words: str
+) -> None:
+    with pytest.raises(BuildError, match=words):
+        backends.get("tvm").build(Materials(tiny_model), options(target), tmp_path)
+
+
+def test_an_engine_for_the_cpu_takes_the_hosts_memory_alone(tiny_model: Path, tmp_path: Path) -> None:
+    built(tiny_model, tmp_path, _tvm_target.cpu_name())
+    with pytest.raises(Unsupported, match="for the CPU lie in host memory, not mapped"):
+        backends.get("tvm").load(tmp_path, InferenceOptions(threads=1, io_memory="mapped"))
+    with pytest.raises(Unsupported, match="a CUDA graph needs a CUDA device"):
+        backends.get("tvm").load(tmp_path, InferenceOptions(threads=1, cuda_graph=True))
