@@ -21,6 +21,7 @@ from harness.records import (
     LatencySamples,
     Machine,
     Result,
+    SystemOptions,
     ThroughputSamples,
 )
 from tests.trtexec_stand_in import ENGINE
@@ -29,9 +30,13 @@ VERSION = "8.5.2.2"
 ROUNDS = 3
 
 
-def experiment(backend: str = "tensorrt", **inference: object) -> Experiment:
+def experiment(backend: str = "tensorrt", container: Optional[str] = None, **inference: object) -> Experiment:
     own = {"threads": 2, "max_seconds": 1.0, "io_memory": "pinned", **inference}
-    return Experiment(build=BuildOptions(model="yolov5n", backend=backend), inference=InferenceOptions(**own))  # type: ignore[arg-type]
+    return Experiment(
+        build=BuildOptions(model="yolov5n", backend=backend),
+        inference=InferenceOptions(**own),  # type: ignore[arg-type]
+        system=SystemOptions(container=container) if container is not None else SystemOptions(),
+    )
 
 
 def ingredients(one: Experiment, version: str = VERSION) -> Ingredients:
