@@ -292,6 +292,18 @@ def test_cells_that_are_not_ok_and_engines_that_are_gone_are_skipped(place: Plac
     assert "is no longer in results/engines" in place.outcome(folder, one).reason
 
 
+def test_a_newer_run_that_cannot_be_read_is_not_in_the_way(place: Place) -> None:
+    one = made.experiment()
+    folder = made.write(place.results, [one], made.rounds(one))
+    other = place.results / "20261124T000000Z-broken-000000"
+    run = upgrades.read(folder / "run.json", runs.Run)
+    on = [msgspec.structs.replace(board, experiments=[]) for board in run.on]
+    newer = msgspec.structs.replace(run, name=other.name, created_utc="2026-11-24T00:00:00.000000+00:00", on=on)
+    upgrades.write(other / "run.json", newer)  # without the machine.json of its board
+    ended = place.run()
+    assert (ended.returncode, place.outcome(folder, one).status) == (0, "ok"), ended.stderr
+
+
 def test_a_run_without_tensorrt_is_exit_2(place: Place) -> None:
     one = made.experiment("onnxruntime", io_memory="host")
     made.write(place.results, [one], made.rounds(one))

@@ -19,7 +19,7 @@ from harness.host.crosscheck.outcome import Crosscheck
 from harness.host.engines import EngineStore
 from harness.host.launch.ask import ask_with
 from harness.host.progress import Progress, label
-from harness.host.runs import RunData
+from harness.host.runs import OnBoard, Run, RunData
 from harness.jobs import CrosscheckJob, Failure, TrtexecRun
 from harness.records import Engine, Experiment, Result
 
@@ -33,14 +33,14 @@ def find(results: Path, name: Optional[str]) -> Path:
     """The folder of the run `name`, or of the newest that measured a TensorRT engine."""
     folder = runs.find(results, name)
     for candidate in [folder] if name is not None else [results / one for one in runs.names(results)]:
-        if any(targets(data) for data in runs.load(candidate)):
+        if any(targets(on) for on in upgrades.read(candidate / "run.json", Run).on):
             return candidate
     what = f"run {folder.name} measured no" if name is not None else "no run here measured a"
     raise PlanError(f"{results}: {what} TensorRT engine, and trtexec knows no other; make bench BACKENDS={BACKEND}")
 
 
-def targets(data: RunData) -> List[Experiment]:
-    return [one for one in data.on.experiments if one.build.backend == BACKEND]
+def targets(on: OnBoard) -> List[Experiment]:
+    return [one for one in on.experiments if one.build.backend == BACKEND]
 
 
 def crosscheck(folder: Path, results: Path, progress: Progress) -> List[Crosscheck]:
@@ -48,7 +48,7 @@ def crosscheck(folder: Path, results: Path, progress: Progress) -> List[Crossche
     found = []
     with lock.measuring(results):
         for data in runs.load(folder):
-            wanted = targets(data)
+            wanted = targets(data.on)
             if not wanted:
                 continue
             container = wanted[0].system.container
@@ -62,7 +62,7 @@ def _on_board(folder: Path, data: RunData, board: Board, results: Path, progress
     with board.held(functools.partial(runs.take, results)):
         now = machines.probe(results / ".work", [], board)
         moved = machines.difference(msgspec.structs.replace(data.machine, backends={}), now)
-        for experiment in targets(data):
+        for experiment in targets(data.on):
             with progress.step(f"crosscheck {label(experiment)}") as step:
                 outcome, times = _one(data, experiment, board, results, moved)
                 step.note(outcome.reason and f"{outcome.status}: {outcome.reason}")

@@ -115,7 +115,7 @@ def _crosscheck(
     data: RunData, folder: Path, request: Request, findings: List[Finding], progress: Progress
 ) -> List[Line]:
     measured = {one.experiment.slug() for one in data.results if one.status == "ok"}
-    if not any(one.slug() in measured for one in check.targets(data)):
+    if not any(one.slug() in measured for one in check.targets(data.on)):
         return [Line(CROSSCHECK, check.BACKEND, SKIPPED, "no TensorRT engine ran here")]
     try:
         outcomes = check.crosscheck(folder, request.results, progress)
