@@ -112,14 +112,15 @@ class BesideJob(Record, frozen=True, tag_field="kind", tag="beside-job"):
     sensors: str
     """Folder for the sampler."""
     rounds: int
-    """Each is a block with and one without."""
+    pairs: int
+    """Of blocks in a round, one with and one without each."""
     block_s: float
     seed: int
     schema: int = SCHEMA
 
 
 class Beside(Record, frozen=True, tag_field="kind", tag="beside"):
-    """Mean and median compute of the blocks, an entry a round."""
+    """Mean and median compute over all blocks of a round, an entry a round."""
 
     mean_with_ns: List[float]
     mean_without_ns: List[float]
