@@ -101,6 +101,37 @@ class Pairs(Record, frozen=True, tag_field="kind", tag="pairs"):
     schema: int = SCHEMA
 
 
+class BesideJob(Record, frozen=True, tag_field="kind", tag="beside-job"):
+    """Time an engine with the sampler beside it and without, in blocks that take turns at random. Out: Beside."""
+
+    engine_dir: str
+    backend: str
+    inference: InferenceOptions
+    arrays: str
+    arrays_sha256: str
+    sensors: str
+    """Folder for the sampler."""
+    rounds: int
+    pairs: int
+    """Of blocks in a round, one with and one without each."""
+    block_s: float
+    seed: int
+    schema: int = SCHEMA
+
+
+class Beside(Record, frozen=True, tag_field="kind", tag="beside"):
+    """Mean and median compute over all blocks of a round, an entry a round."""
+
+    mean_with_ns: List[float]
+    mean_without_ns: List[float]
+    median_with_ns: List[float]
+    median_without_ns: List[float]
+    cpu_share: float
+    """Of one processor, that the sampler took while it sampled."""
+    channels: int
+    schema: int = SCHEMA
+
+
 class TrtexecOptions(Record, frozen=True):
     """What trtexec is made to do, in words that mean the same for every version of it; its own defaults do not."""
 

@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from harness.host.selfbench import clocks
-from harness.jobs import Pairs
+from harness.host.selfbench import clocks, sensing
+from harness.jobs import Beside, Pairs
 
 
 def pairs(factor: float) -> Pairs:
@@ -26,3 +26,27 @@ def test_two_clocks_agree_only_inside_one_percent_whatever_drifts(factor: float,
 def test_too_few_pairs_bound_nothing() -> None:
     found = clocks.judge(Pairs(ours_ns=[1, 1, 1], bare_ns=[1, 1, 1]))
     assert (found["low"], found["high"]) == (0.0, float("inf"))
+
+
+def beside(factor: float, noise: float = 0.02) -> Beside:
+    """60 rounds of blocks around 5 ms, those beside the sampler `factor` times as long."""
+    random = numpy.random.RandomState(3)
+    alone, watched = (5e6 * random.lognormal(0, noise, 60) for _ in range(2))
+    watched = watched * factor
+    return Beside(
+        mean_with_ns=watched.tolist(),
+        mean_without_ns=alone.tolist(),
+        median_with_ns=watched.tolist(),
+        median_without_ns=alone.tolist(),
+        cpu_share=0.006,
+        channels=6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "inside"), [(1.0, 0.02, True), (1.03, 0.02, False), (0.97, 0.02, False), (1.0, 0.2, False)]
+)
+def test_a_sampler_costs_nothing_only_where_that_is_shown(factor: float, noise: float, inside: bool) -> None:
+    found = sensing.judge(beside(factor, noise))
+    assert found["low"] < found["ratio"] < found["high"]
+    assert sensing._inside(found) is inside, "an interval that is wide shows nothing"

@@ -24,6 +24,7 @@ VERBS: Dict[str, Type[Record]] = {
     "build": jobs.BuildJob,
     "bench": jobs.BenchJob,
     "pairs": jobs.PairsJob,
+    "beside": jobs.BesideJob,
     "inspect": jobs.InspectJob,
     "crosscheck": jobs.CrosscheckJob,
 }

@@ -6,6 +6,7 @@ costs a cell its telemetry and, where nobody looked for long, its integrity; nev
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,15 @@ class Watch:
             time.sleep(IDLE_S)
             self.idle_ns = [begin, time.perf_counter_ns()]
 
+    def pause(self) -> None:
+        """The sampler takes nothing at all until `resume`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def clock(self) -> Optional[Tuple[Column, ClockLimits]]:
         """The fastest of the processor's clocks so far and its limits; None where no clock tells what to expect."""
         started = self.ready()
@@ -102,6 +112,8 @@ class Watch:
         if process is None:
             return
         assert process.stdin is not None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)  # it may be paused
         with contextlib.suppress(OSError):  # it has ended before
             process.stdin.write(STOP)
         with contextlib.suppress(OSError):

@@ -12,11 +12,13 @@ from typing import Iterator, List
 import msgspec
 import pytest
 
+from harness import upgrades
 from harness.errors import LaunchError
-from harness.host import doctor, runs
+from harness.host import doctor, readings, runs
 from harness.host.boards import Entry, open_in_containers
 from harness.host.containers import labels
 from harness.host.containers.daemon import Lost
+from harness.records import Result
 from tests.docker.conftest import PLAN, QUIET, ROOT, Measure, board
 from tests.docker.engines import NEEDED, Engine, Sshd, copy_images
 
@@ -190,3 +192,7 @@ def test_what_a_lost_connection_left_is_pulled(
     assert "results fetched: 1" in pulled.stdout
     after = set((tmp_path / "results" / "mine").glob("local/*/*/result.json"))
     assert len(after - before) == 1
+    found = upgrades.read((after - before).pop(), Result)
+    assert found.telemetry is not None
+    folder = runs.result_path(tmp_path / "results" / "mine", found.experiment, found.round).parent
+    assert "memory/available" in readings.load(found.telemetry, folder), "with what sensors told meanwhile"

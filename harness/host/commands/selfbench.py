@@ -11,7 +11,7 @@ from harness.host import machines, options
 from harness.host.board import LocalBoard
 from harness.host.progress import Progress
 from harness.host.report.tables import Table, markdown
-from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, twins
+from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, sensing, twins
 from harness.host.selfbench.figure import Figure, Selfbench
 from harness.host.selfbench.ground import Place
 
@@ -22,6 +22,7 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "start": floor.starts,
     "build": commands.nothing_to_build,
     "report": commands.large_report,
+    "sensors": sensing.sensing,
     "container": contained.contained,
     "twins": twins.twins,
     "resampled": resampled.resampled,
