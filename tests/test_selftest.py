@@ -29,6 +29,7 @@ from harness.records import (
     Experiment,
     OutputAccuracy,
     Result,
+    SamplerCost,
     Telemetry,
 )
 from harness.records.verdict import INVALID, Cause, heaviest
@@ -333,6 +334,10 @@ def test_sensors_are_read_or_say_why_not_and_bad_times_are_no_proof(tmp_path: Pa
     assert [line.status for line in sensing.lines(found)] == [SKIPPED]
     heavy = heaviest("VALID", [Cause(code="steal", weight=INVALID, reason="the hypervisor took half")])
     results = [sensed(one) for one in found.results]
+    for at, (cpu_s, wall_s, slowest_s) in enumerate([(0.02, 0.1, 0.2), (0.03, 3.0, 0.1)]):
+        cost = SamplerCost(cpu_s=cpu_s, wall_s=wall_s, start_cpu_s=0.1, worst_sweep_s=slowest_s)
+        telemetry = msgspec.structs.replace(results[at].telemetry, cost=cost)
+        results[at] = msgspec.structs.replace(results[at], telemetry=telemetry)
     index = next(i for i, one in enumerate(results) if one.experiment.build.model == "tiny")
     results[index] = msgspec.structs.replace(results[index], integrity=heavy, hardware=heaviest("CLEAN", []))
     lines = sensing.lines(msgspec.structs.replace(found, results=results))
@@ -340,6 +345,7 @@ def test_sensors_are_read_or_say_why_not_and_bad_times_are_no_proof(tmp_path: Pa
     assert said["power/VDD_IN"] == (OK, "read in 5 of 5 cells, mW from ina3221")
     assert said["clock/gpu"] == (SKIPPED, "no devfreq")
     assert (said["power mode"], said["clocks held"]) == ((OK, "MAXN (0)"), (OK, "yes"))
+    assert said["what sensing takes"] == (OK, "1.0% of one CPU over 3 s, slowest sweep 0.2 s")
     assert said["times of tiny tensorrt fp32 pinned"] == (SKIPPED, "not to be believed: the hypervisor took half")
     assert said["times"] == (OK, "to be believed in 0 of 1 cells")
     assert said["hardware"] == (OK, "CLEAN (1 cells)")

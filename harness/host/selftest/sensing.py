@@ -15,7 +15,7 @@ def lines(data: RunData) -> List[Line]:
     telemetry = [one.telemetry for one in ok if one.telemetry is not None]
     if not telemetry:
         return [Line(SENSOR, "any", SKIPPED, "no cell that was measured has telemetry")]
-    return [*_channels(telemetry), *_state(telemetry[0]), *_verdicts(ok)]
+    return [*_channels(telemetry), *_state(telemetry[0]), *_cost(telemetry), *_verdicts(ok)]
 
 
 def _channels(telemetry: List[Telemetry]) -> Iterable[Line]:
@@ -43,9 +43,15 @@ def _state(one: Telemetry) -> Iterable[Line]:
         yield Line(
             SENSOR, "clocks held", SKIPPED if locked is None else OK, said if locked is not False else f"no: {said}"
         )
-    if one.cost is not None:
-        share = one.cost.cpu_s / max(one.cost.wall_s, 1e-9)
-        text = f"{share:.1%} of one CPU, slowest sweep {one.cost.worst_sweep_s:.2g} s"
+
+
+def _cost(telemetry: List[Telemetry]) -> Iterable[Line]:
+    """By the longest cell: in a cell of a moment, the first sweep is all there is."""
+    costs = [one.cost for one in telemetry if one.cost is not None and one.cost.wall_s > 0]
+    if costs:
+        longest = max(costs, key=lambda cost: cost.wall_s)
+        share, slowest = longest.cpu_s / longest.wall_s, max(cost.worst_sweep_s for cost in costs)
+        text = f"{share:.1%} of one CPU over {longest.wall_s:.3g} s, slowest sweep {slowest:.2g} s"
         yield Line(SENSOR, "what sensing takes", OK, text)
 
 
