@@ -2,6 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Optional
 
+from harness.host.report import verdicts
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
 from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result, ThroughputSamples
@@ -86,7 +87,7 @@ class Row(NamedTuple):
             found = [*found, f"{self.experiment.build.precision} was asked for, executed are {self.executed}"]
         if self.engine is not None and self.engine.precision_note:
             found = [*found, self.engine.precision_note]
-        return found
+        return [*verdicts.badges(self.results), *found]
 
     @property
     def deviations(self) -> List[str]:

@@ -2,7 +2,7 @@
 
 from typing import List, Optional, Sequence
 
-from harness.host.report import wording
+from harness.host.report import verdicts, wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison
 
@@ -68,6 +68,9 @@ def _badge(one: Comparison) -> str:
     other = [f"{wording.short(row.experiment, row.variant)} executes {row.executed}" for row in both if row.executed]
     said = [f"shortened by its time budget: {' and '.join(dict.fromkeys(short))}"] if short else []
     said += dict.fromkeys(other)
+    for word in verdicts.marks([result for row in both for result in row.results]):
+        names = [wording.short(row.experiment, row.variant) for row in both if word in verdicts.marks(row.results)]
+        said.append(f"{word}: {' and '.join(dict.fromkeys(names))}")
     return f" [{'; '.join(said)}]" if said else ""
 
 

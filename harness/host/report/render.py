@@ -8,7 +8,19 @@ from msgspec import UNSET
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import advice, engines, exports, headline, plots, ratios, sections, steadiness, tables, wording
+from harness.host.report import (
+    advice,
+    engines,
+    exports,
+    headline,
+    plots,
+    ratios,
+    sections,
+    steadiness,
+    tables,
+    verdicts,
+    wording,
+)
 from harness.host.report.collect import Row, rows
 from harness.host.report.compare import ENOUGH_BUILDS, comparisons, thread_comparisons
 from harness.host.runs import RunData
@@ -77,6 +89,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         headline=said[0],
         also=said[1:],
         unfinished=_unfinished(data),
+        seen=verdicts.seen(data.results),
         broken=data.broken,
         latency=tables.latency(found, data.rounds, notes),
         throughput=tables.throughput(found, data.rounds, notes),

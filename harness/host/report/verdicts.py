@@ -1,0 +1,69 @@
+"""What the sensors' two verdicts mean for a reader: badges of rows, a word in the headline, what nobody could see."""
+
+from typing import Dict, List, NamedTuple, Sequence
+
+from harness.records import Cause, Result
+from harness.records.verdict import CLEAN, INVALID, LIMITED, UNKNOWN, VALID
+
+MARKED = (INVALID, LIMITED)
+"""What a row wears with every figure; the others are said once for all."""
+
+
+class Seen(NamedTuple):
+    """What holds for the run as a whole."""
+
+    counts: Dict[str, int]
+    """Measured cells by verdict: VALID and INVALID, then CLEAN, LIMITED and UNKNOWN."""
+    unknown: List[str]
+    """Why some of them have no verdict on the hardware, and what would give them one."""
+    absent: List[str]
+    """Channels without a reading, each with its reason."""
+
+
+def badges(results: Sequence[Result]) -> List[str]:
+    """One for each cause that marks any round, with how many rounds, the reason of the worst, and what to do.
+
+    Nothing is averaged: the share of iterations is that of the worst round.
+    """
+    measured = [one for one in results if one.samples is not None]
+    found: Dict[str, List[Cause]] = {}
+    for result in measured:
+        for cause in _causes(result):
+            if cause.weight in MARKED:
+                found.setdefault(cause.code, []).append(cause)
+    return [_badge(causes, len(measured)) for causes in found.values()]
+
+
+def marks(results: Sequence[Result]) -> List[str]:
+    """`INVALID`, `LIMITED`: what any of these cells was marked with."""
+    weights = {cause.weight for result in results for cause in _causes(result)}
+    return [word for word in MARKED if word in weights]
+
+
+def seen(results: Sequence[Result]) -> Seen:
+    counts: Dict[str, int] = {}
+    unknown: Dict[str, None] = {}
+    absent: Dict[str, None] = {}
+    for result in results:
+        for verdict in (result.integrity, result.hardware):
+            if verdict is not None:
+                counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+        for cause in _causes(result):
+            if cause.weight not in MARKED:
+                unknown[f"{cause.reason} ({cause.advice})" if cause.advice else cause.reason] = None
+        for channel in result.telemetry.channels if result.telemetry is not None else []:
+            if not channel.readings:
+                absent[f"{channel.what} (`{channel.name}`): {channel.reason or 'it gave no reading'}"] = None
+    ordered = {word: counts[word] for word in (VALID, INVALID, CLEAN, LIMITED, UNKNOWN) if word in counts}
+    return Seen(ordered, list(unknown), list(absent))
+
+
+def _causes(result: Result) -> List[Cause]:
+    return [cause for verdict in (result.integrity, result.hardware) if verdict is not None for cause in verdict.causes]
+
+
+def _badge(causes: List[Cause], rounds: int) -> str:
+    worst = max(causes, key=lambda cause: cause.share or 0.0)
+    share = f", up to {worst.share:.0%} of its iterations" if worst.share is not None else ""
+    advice = f"; {worst.advice}" if worst.advice else ""
+    return f"{worst.weight} in {len(causes)} of {rounds} rounds: {worst.reason}{share}{advice}"
