@@ -10,7 +10,7 @@ from harness.errors import LaunchError, PlanError
 from harness.host import machines, options
 from harness.host.board import LocalBoard
 from harness.host.progress import Progress
-from harness.host.report.tables import Table, markdown
+from harness.host.report.table import Table, markdown
 from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, sensing, twins
 from harness.host.selfbench.figure import Figure, Selfbench
 from harness.host.selfbench.ground import Place

@@ -8,7 +8,19 @@ from msgspec import UNSET
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import advice, engines, exports, headline, plots, ratios, sections, steadiness, tables, wording
+from harness.host.report import (
+    advice,
+    engines,
+    exports,
+    headline,
+    plots,
+    ratios,
+    sections,
+    steadiness,
+    table,
+    tables,
+    wording,
+)
 from harness.host.report.collect import Row, rows
 from harness.host.report.compare import ENOUGH_BUILDS, comparisons, thread_comparisons
 from harness.host.runs import RunData
@@ -67,9 +79,9 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # this is Markdown; tables.markdown escapes what is special there
+        autoescape=False,  # this is Markdown; table.markdown escapes what is special there
     )
-    environment.filters["table"] = tables.markdown
+    environment.filters["table"] = table.markdown
     text = environment.get_template("report.md.j2").render(
         run=data.run,
         added=data.rounds - data.run.plan.rounds,
