@@ -72,7 +72,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     headlined = compared or threads
     latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
     said = headline.sentences(headlined, found, data.run.plan.baseline)
-    notes = tables.Footnotes()
+    notes = table.Footnotes()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         undefined=jinja2.StrictUndefined,

@@ -1,6 +1,6 @@
-"""A table as Markdown, aligned so that a terminal can show it, too."""
+"""A table as Markdown, aligned so that a terminal can show it, too, and the footnotes of its cells."""
 
-from typing import NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence
 
 from harness.host.printable import printable
 
@@ -28,3 +28,16 @@ def markdown(table: Table) -> str:
 
 def _escaped(text: str) -> str:
     return printable(" ".join(text.replace("|", "\\|").split()))
+
+
+class Footnotes:
+    """Badges: a text gets a number when it is first used, and is explained beneath."""
+
+    def __init__(self) -> None:
+        self._numbers: Dict[str, int] = {}
+
+    def mark(self, texts: Sequence[str]) -> str:
+        return " ".join(f"[{self._numbers.setdefault(text, len(self._numbers) + 1)}]" for text in texts)
+
+    def lines(self) -> List[str]:
+        return [f"[{number}] {text}" for text, number in self._numbers.items()]

@@ -4,23 +4,10 @@ from typing import Dict, List, Sequence, Tuple
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
-from harness.host.report.table import Table
+from harness.host.report.table import Footnotes, Table
 from harness.host.stats import percentiles
 from harness.host.stats.rate import rate
 from harness.records import OutputAccuracy, Result
-
-
-class Footnotes:
-    """Badges: a text gets a number when it is first used, and is explained beneath."""
-
-    def __init__(self) -> None:
-        self._numbers: Dict[str, int] = {}
-
-    def mark(self, texts: Sequence[str]) -> str:
-        return " ".join(f"[{self._numbers.setdefault(text, len(self._numbers) + 1)}]" for text in texts)
-
-    def lines(self) -> List[str]:
-        return [f"[{number}] {text}" for text, number in self._numbers.items()]
 
 
 def name(row: Row) -> str:
