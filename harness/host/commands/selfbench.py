@@ -22,6 +22,7 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "start": floor.starts,
     "build": commands.nothing_to_build,
     "report": commands.large_report,
+    "history": commands.long_history,
     "sensors": sensing.sensing,
     "container": contained.contained,
     "twins": twins.twins,

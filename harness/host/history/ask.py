@@ -20,7 +20,7 @@ Wanted = Mapping[str, Optional[Sequence[Any]]]
 
 def ask(results: Path, wanted: Wanted, threshold: float, say: Say) -> History:
     """Raises PlanError where there is no run, or none of what is wanted."""
-    if not reading.folders(results):
+    if next(results.glob(f"*/{reading.FIRST}"), None) is None:
         raise PlanError(f"{results}: there is no run yet; `make bench` makes one")
 
     def question(connection: Connection) -> Dict[Series, List[Point]]:

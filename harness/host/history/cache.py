@@ -139,14 +139,14 @@ def _first_line(error: Exception) -> str:
 
 def _update(connection: Connection, results: Path, say: Say) -> List[str]:
     """Reads what is new or has changed, forgets what is gone; returns what could not be read, by run."""
-    there = reading.folders(results)
     known: Dict[str, Tuple[str, str]] = {
         run: (files, seen) for run, files, seen in connection.execute("SELECT run, files, seen FROM runs").fetchall()
     }
-    stale = [
-        name for name in there if name not in known or reading.look(results / name, known[name][0]) != known[name][1]
-    ]
-    gone = sorted(set(known) - set(there))
+    with reading.opened(results) as handle:
+        changed = {run for run, (files, seen) in known.items() if reading.look(handle, run, files) != seen}
+    gone = [run for run in changed if not reading.is_run(results, run)]
+    new = [name for name in reading.folders(results) if name not in known and reading.is_run(results, name)]
+    stale = sorted({*new, *changed} - {*gone})
     _forget(connection, gone)
     for start in range(0, len(stale), AT_ONCE):
         if len(stale) > AT_ONCE:

@@ -11,7 +11,9 @@ from harness.host.report.table import Footnotes, markdown
 
 PAGE, PLOT = "history.md", "history.svg"
 SHOWN = 12
-"""Runs of each series in a terminal; the page has all."""
+"""Runs of each series in a terminal."""
+MOST_ROWS = 1000
+"""Runs of each series on the page: what is longer no browser shows as a table."""
 
 HOW = f"""\
 * A run is held against the last {RECENT} earlier ones of the same experiment under the same conditions: hardware,
@@ -31,9 +33,10 @@ def sentences(history: History, threshold: float) -> List[str]:
     last = {series: newest(points) for series, points in history.series.items()}
     judged = [one for one in last.values() if one is not None and one.change is not None and one.change.low is not None]
     slower = regressions(history)
-    said = [
-        f"{len(slower)} of {len(judged)} experiments slower in their newest run, beyond interval and {threshold:.0%}"
-    ]
+    many = (
+        f"{len(slower)} of {len(judged)} experiments are slower in their newest run, beyond interval and {threshold:g}"
+    )
+    said = [many if judged else "nothing can be judged: no experiment has an earlier run under the same conditions"]
     said += [tables.sentence(series, one) for series, one in slower.items()]
     for series, points in history.series.items():
         if points[-1].verdict == MISSING:
@@ -50,17 +53,15 @@ def page(history: History, threshold: float, pictured: int) -> str:
     """All of it; `pictured` is how many experiments the plot shows."""
     notes = Footnotes()
     lines = ["# History", "", *(f"* {text}" for text in sentences(history, threshold)), "", f"![Times by run]({PLOT})"]
-    settings = len({series.setting for series in history.series})
-    if pictured < settings:
-        lines += [
-            "",
-            f"The plot shows {pictured} of {settings} settings; MODEL, PRECISIONS, THREADS, BOARD choose others.",
-        ]
+    if pictured < len(history.series):
+        lines += ["", f"The plot shows {pictured} of {len(history.series)} experiments; MODEL, BACKENDS, ... choose."]
     for _, each in groupby(history.series.items(), key=lambda one: one[0].setting):
         for number, (series, points) in enumerate(each):
             lines += ["", f"## {series.place}", ""] if not number else [""]
-            table = markdown(tables.of_series(series, points, notes))
-            lines += [f"### {tables.called(series, points[-1].point)}", "", table]
+            lines += [f"### {tables.called(series, points[-1].point)}", ""]
+            if len(points) > MOST_ROWS:
+                lines += [f"The newest {MOST_ROWS} of {len(points)} runs; the plot and `--json` have all.", ""]
+            lines.append(markdown(tables.of_series(series, points[-MOST_ROWS:], notes)))
     lines += ["", *notes.lines()]
     if history.damage:
         lines += ["", "## Left out", "", "These files cannot be read:", "", *(f"* {text}" for text in history.damage)]
@@ -75,7 +76,7 @@ def terminal(history: History) -> str:
         lines.append(tables.name(series, points))
         if len(shown) < len(points):
             lines[-1] += f" (the newest {len(shown)} of {len(points)} runs)"
-        lines += [markdown(tables.of_series(series, shown, notes, len(shown) < len(points))), ""]
+        lines += [markdown(tables.of_series(series, shown, notes)), ""]
     return "\n".join([*lines, *notes.lines()])
 
 

@@ -4,10 +4,11 @@ Files are believed to be the same while name, size, time of change and inode are
 file, never written into.
 """
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 from harness import upgrades
 from harness.errors import HarnessError
@@ -32,42 +33,60 @@ class Reading(NamedTuple):
 
 
 def folders(results: Path) -> List[str]:
-    """Names of all runs, by a single look at the folder of results."""
-    if not results.is_dir():
-        return []
+    """Names of all folders that may be runs, by a single look."""
     with os.scandir(str(results)) as found:
-        names = [one.name for one in found if one.is_dir()]
-    return sorted(name for name in names if (results / name / FIRST).exists())
+        return sorted(one.name for one in found if one.is_dir())
 
 
-def look(folder: Path, files: str) -> str:
-    """Changes whenever one of `files` (a line each) appears, goes or is replaced."""
+def is_run(results: Path, name: str) -> bool:
+    return (results / name / FIRST).exists()
+
+
+def look(results: int, name: str, files: str) -> str:
+    """Changes whenever one of `files` (a line each) of run `name` appears, goes or is replaced.
+
+    `results` is an open folder: there may be a hundred thousand of them, and a long path takes a third longer.
+    """
     seen = []
-    start = f"{folder}/"
-    for name in files.split("\n"):
+    for file in files.split("\n"):
         try:
-            found = os.stat(start + name)  # noqa: PTH116  (a hundred thousand of them, and a Path takes as long again)
+            found = os.stat(f"{name}/{file}", dir_fd=results)
             seen.append((found.st_mtime_ns, found.st_size, found.st_ino))
         except OSError as error:
             seen.append((error.errno or 0, 0, 0))
     return hashlib.blake2b(repr(seen).encode(), digest_size=16).hexdigest()
 
 
+@contextlib.contextmanager
+def opened(results: Path) -> Iterator[int]:
+    handle = os.open(str(results), os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
 def read(results: Path, name: str) -> Reading:
     """Never raises for what is wrong with the run itself: what cannot be read is named, and all else counts."""
-    folder = results / name
-    first, files, seen, rows = look(folder, FIRST), FIRST, "", []
+    with opened(results) as handle:
+        return _read(handle, results / name)
+
+
+def _read(results: int, folder: Path) -> Reading:
+    name, files, seen = folder.name, FIRST, ""
+    first = look(results, name, FIRST)
+    rows: List[Measured] = []
     damage: List[str] = []
     try:
         files = "\n".join(runs.files(upgrades.read(folder / FIRST, Run)))
-        seen = look(folder, files)
+        seen = look(results, name, files)
         for data in runs.load(folder):
             rows += measured(name, data)
             damage += data.broken
     except (HarnessError, OSError) as error:
         text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         rows, damage = [], [text.replace(f"{folder}/", "")]
-    if look(folder, FIRST) != first:
+    if look(results, name, FIRST) != first:
         seen = ""  # it was replaced meanwhile: the next call reads it again
     elif files == FIRST:
         seen = first

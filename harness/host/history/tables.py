@@ -15,15 +15,14 @@ RUNS_UNKNOWN = (
 )
 
 
-def of_series(series: Series, points: Sequence[Judged], notes: Footnotes, hide_first_border: bool = False) -> Table:
-    """`hide_first_border` where what lies on its other side is not shown."""
+def of_series(series: Series, points: Sequence[Judged], notes: Footnotes) -> Table:
     throughput = series.issue_mode == "throughput"
     figures = ["per second:", "rounds' rates"] if throughput else ["mean ms:", "median ms:", "P95 ms:", "P99 ms:"]
     headers = ["run", "created, UTC", *figures, "n:", "rounds:", "new / earlier:", "95 % interval", "against:"]
     lines: List[List[str]] = []
-    for number, one in enumerate(points):
+    for one in points:
         point = one.point
-        if point.border and not (hide_first_border and number == 0):
+        if point.border:
             lines.append([BORDER, *[""] * len(headers), "; ".join(point.border)])
         marks = ([point.notes] if point.notes else []) + _unknown(one)
         lines.append(
