@@ -41,6 +41,9 @@ compare: ready  ## compare two runs: OLD=run [NEW=run]
 crosscheck: ready  ## hold a run's TensorRT times against NVIDIA's trtexec (RUN=run, or TIMES=file)
 	@$(HARNESS) crosscheck
 
+history: ready  ## follow each experiment through all runs; what got slower is flagged (MODEL=, BACKENDS=, ...)
+	@$(HARNESS) history
+
 schema: ready  ## print the JSON Schema of every stored record
 	@$(HARNESS) schema
 

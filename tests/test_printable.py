@@ -7,7 +7,7 @@ from harness.host.cli import main
 from harness.host.commands import schema
 from harness.host.printable import printable
 from harness.host.progress import Progress
-from harness.host.report.tables import Table, markdown
+from harness.host.report.table import Table, markdown
 
 EVIL = "gone\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"
 SHOWN = r"gone\x1b[2J\x1b]0;title\x07\u202e\r\x9b1m"

@@ -11,7 +11,7 @@ from typing import List
 import pytest
 
 from harness.host import report, runs
-from harness.host.report import plots, tables, wording
+from harness.host.report import plots, table, wording
 from harness.host.report.collect import rows
 from harness.records import Experiment, Result
 from tests import example_run
@@ -138,7 +138,7 @@ def test_every_cell_that_is_not_ok_is_listed_with_its_reason(tmp_path: Path) -> 
 
 
 def test_cells_cannot_break_a_table() -> None:
-    text = tables.markdown(tables.Table(["a", "b:"], [["x | y\nz", "1"], ["`q`", "22"]]))
+    text = table.markdown(table.Table(["a", "b:"], [["x | y\nz", "1"], ["`q`", "22"]]))
     assert text.splitlines() == [
         r"| a        |   b |",
         r"| -------- | --: |",

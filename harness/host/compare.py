@@ -9,7 +9,7 @@ from harness.errors import PlanError
 from harness.host import machines
 from harness.host.report import wording
 from harness.host.report.collect import Row, rows
-from harness.host.report.tables import Table
+from harness.host.report.table import Table
 from harness.host.runs import RunData
 from harness.host.stats.welch import Change, change
 from harness.records import BuildOptions, InferenceOptions

@@ -202,6 +202,16 @@ def ended(folder: Path, run: Run, on: OnBoard) -> Ended:
     return found
 
 
+def files(run: Run) -> List[str]:
+    """All that `load` looks at, below the run's folder, whether it is there or not."""
+    found = ["run.json"]
+    for on in run.on:
+        found.append(f"{on.board}/machine.json")
+        found += [str(engine_path(Path(), on.board, key)) for key in sorted(set(on.engines.values()))]
+        found += [str(result_path(Path(), experiment, number)) for experiment, number in cells(run, on)]
+    return found
+
+
 def load(folder: Path) -> List[RunData]:
     """All of the run in `folder`, board by board; nothing outside it is read, so that it can be reported elsewhere."""
     if not (folder / "run.json").exists():

@@ -10,7 +10,7 @@ import msgspec
 from harness.errors import PlanError
 from harness.host import compare as comparing
 from harness.host import options, runs
-from harness.host.report.tables import markdown
+from harness.host.report.table import markdown
 
 WHICH: List[options.Decorator] = [
     options.option("--old", help="The run to compare with: name or folder.", metavar="RUN"),

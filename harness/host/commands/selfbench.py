@@ -10,7 +10,7 @@ from harness.errors import LaunchError, PlanError
 from harness.host import machines, options
 from harness.host.board import LocalBoard
 from harness.host.progress import Progress
-from harness.host.report.tables import Table, markdown
+from harness.host.report.table import Table, markdown
 from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, sensing, twins
 from harness.host.selfbench.figure import Figure, Selfbench
 from harness.host.selfbench.ground import Place
@@ -22,6 +22,7 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "start": floor.starts,
     "build": commands.nothing_to_build,
     "report": commands.large_report,
+    "history": commands.long_history,
     "sensors": sensing.sensing,
     "container": contained.contained,
     "twins": twins.twins,

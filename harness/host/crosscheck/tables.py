@@ -7,7 +7,7 @@ import numpy
 from harness.host.crosscheck.exported import Exported
 from harness.host.crosscheck.outcome import Compared, Crosscheck
 from harness.host.progress import label
-from harness.host.report.tables import Table, markdown
+from harness.host.report.table import Table, markdown
 from harness.host.report.wording import figure, milliseconds, times
 from harness.host.stats import trtexec as theirs
 from harness.host.stats.summary import summarize

@@ -4,7 +4,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
-from harness.host.report.tables import Table, name
+from harness.host.report.table import Table
+from harness.host.report.tables import name
 from harness.records import Engine
 
 

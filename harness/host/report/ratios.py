@@ -4,7 +4,8 @@ from typing import List, Optional, Sequence
 
 from harness.host.report import steadiness, wording
 from harness.host.report.compare import ENOUGH_BUILDS, Comparison, Rows
-from harness.host.report.tables import Footnotes, Table, name
+from harness.host.report.table import Footnotes, Table
+from harness.host.report.tables import name
 
 
 def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:

@@ -17,6 +17,7 @@ from harness.host.report import (
     ratios,
     sections,
     steadiness,
+    table,
     tables,
     verdicts,
     wording,
@@ -72,16 +73,16 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     headlined = compared or threads
     latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
     said = headline.sentences(headlined, found, data.run.plan.baseline)
-    notes = tables.Footnotes()
+    notes = table.Footnotes()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # this is Markdown; tables.markdown escapes what is special there
+        autoescape=False,  # this is Markdown; table.markdown escapes what is special there
     )
-    environment.filters["table"] = tables.markdown
+    environment.filters["table"] = table.markdown
     text = environment.get_template("report.md.j2").render(
         run=data.run,
         added=data.rounds - data.run.plan.rounds,

@@ -7,7 +7,8 @@ import numpy
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison
-from harness.host.report.tables import Table, name
+from harness.host.report.table import Table
+from harness.host.report.tables import name
 from harness.host.stats.drift import trend
 from harness.host.stats.ratio import Ratio
 from harness.host.stats.steadiness import LEAST_ROUNDS, LEVEL, CellFlags, of_cell, of_rounds

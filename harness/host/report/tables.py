@@ -1,51 +1,13 @@
-"""The report's tables: functions from rows to cells, and the one that aligns cells so that a terminal can show them."""
+"""The report's tables: functions from rows to cells."""
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from harness.host.printable import printable
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.table import Footnotes, Table
 from harness.host.stats import percentiles
 from harness.host.stats.rate import rate
 from harness.records import OutputAccuracy, Result
-
-
-class Table(NamedTuple):
-    headers: Sequence[str]
-    """A header that ends in `:` has its column set flush right (and loses the colon)."""
-    rows: Sequence[Sequence[str]]
-
-
-def markdown(table: Table) -> str:
-    """Aligned, with pipes and line breaks inside cells made harmless."""
-    headers = [header.rstrip(":") for header in table.headers]
-    right = [header.endswith(":") for header in table.headers]
-    cells = [[_escaped(cell) for cell in row] for row in table.rows]
-    widths = [max(3, *(len(row[column]) for row in [headers, *cells])) for column in range(len(headers))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = [cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right)]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [("-" * (width - 1) + ":") if flush else "-" * width for width, flush in zip(widths, right)]
-    return "\n".join([line(headers), line(rule), *(line(row) for row in cells)])
-
-
-def _escaped(text: str) -> str:
-    return printable(" ".join(text.replace("|", "\\|").split()))
-
-
-class Footnotes:
-    """Badges: a text gets a number when it is first used, and is explained beneath."""
-
-    def __init__(self) -> None:
-        self._numbers: Dict[str, int] = {}
-
-    def mark(self, texts: Sequence[str]) -> str:
-        return " ".join(f"[{self._numbers.setdefault(text, len(self._numbers) + 1)}]" for text in texts)
-
-    def lines(self) -> List[str]:
-        return [f"[{number}] {text}" for text, number in self._numbers.items()]
 
 
 def name(row: Row) -> str:

@@ -1,6 +1,7 @@
 """How long whole commands take when there is nothing, or very much, to do: each in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from harness.host.options import ROOT
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Place, ground
 from harness.host.selfbench.many import write_many
+from harness.host.selfbench.many_runs import BACKENDS, MODEL, ROUNDS, write_runs
 
 TIMES = 5
 FILES = 1000
+RUNS = 5000
 
 
 def nothing_to_build(place: Place) -> Figure:
@@ -38,6 +41,40 @@ def large_report(place: Place) -> List[Figure]:
         Figure(part="report", what=f"{what}: time", value=seconds, unit="s", bar="<= 10", reached=seconds <= 10),
         Figure(
             part="report", what=f"{what}: memory", value=megabytes, unit="MB", bar="<= 400", reached=megabytes <= 400
+        ),
+    ]
+
+
+def long_history(place: Place) -> List[Figure]:
+    """`history` of two backends over thousands of runs: the first call, which reads all of them, and those after it."""
+    folder = write_runs(place.results, RUNS)
+    words = ["history", "--results", str(folder), "--model", MODEL, "--backends", "onnxruntime,tvm", "--threshold", "1"]
+    first = _timed(words)
+    attempts = [_timed(words) for _ in range(TIMES)]
+    shutil.rmtree(str(folder.parent))
+    middle = float(numpy.median([one["seconds"] for one in attempts]))
+    megabytes = max(one["megabytes"] for one in [first, *attempts])
+    what = f"history over {RUNS} runs, {2 * RUNS} points of two backends"
+    return [
+        Figure(
+            part="history",
+            what=f"{what}: a query after the first, the whole command, median of {TIMES}",
+            value=middle,
+            unit="s",
+            bar="<= 2",
+            reached=middle <= 2,
+            attempts=attempts,
+        ),
+        Figure(
+            part="history",
+            what=f"{what}: the first, which reads {RUNS * ROUNDS * len(BACKENDS)} result files",
+            value=first["seconds"],
+            unit="s",
+            bar="<= 300",
+            reached=first["seconds"] <= 300,
+        ),
+        Figure(
+            part="history", what=f"{what}: memory", value=megabytes, unit="MB", bar="<= 400", reached=megabytes <= 400
         ),
     ]
 

@@ -40,8 +40,7 @@ def write_many(results: Path, stand: Ground, files: int) -> Path:
     random = numpy.random.RandomState(1)
     for experiment in experiments:
         for number in range(1, rounds + 1):
-            result = _result(experiment, number, random)
-            upgrades.write(runs.result_path(folder, experiment, number), result)
+            upgrades.write(runs.result_path(folder, experiment, number), result(experiment, number, random))
     return folder
 
 
@@ -52,8 +51,8 @@ def _experiment(like: Experiment, threads: int) -> Experiment:
     )
 
 
-def _result(experiment: Experiment, number: int, random: numpy.random.RandomState) -> Result:
-    compute = random.lognormal(16, 0.1, ITERATIONS).astype(int)
+def result(experiment: Experiment, number: int, random: numpy.random.RandomState, level: float = 1.0) -> Result:
+    compute = (level * random.lognormal(16, 0.1, ITERATIONS)).astype(int)
     steady: List[int] = [1000] * ITERATIONS
     samples = LatencySamples(
         start_ns=numpy.concatenate([[0], numpy.cumsum(compute[:-1] + 2000)]).tolist(),

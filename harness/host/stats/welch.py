@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from scipy import stats
+from scipy import special  # not stats, which takes a second to import and asks the same function
 
 LEAST_ROUNDS = 3
 
@@ -47,4 +47,4 @@ def half_width(parts: Sequence[Tuple[float, int]], confidence: float = 0.95) -> 
     if spread == 0:
         return 0.0
     freedom = spread**2 / sum(variance**2 / degrees for variance, degrees in parts)
-    return float(stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(spread)
+    return float(special.stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(spread)

@@ -1,0 +1,54 @@
+"""Verdicts: each run of a series against the earlier ones under the same conditions."""
+
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from harness.host.history.series import Point, Series
+from harness.host.stats.earlier import change_since
+from harness.host.stats.welch import Change
+
+SLOWER, FASTER, SAME = "slower", "faster", "no change"
+FIRST, FEW, MISSING = "nothing before it", "no verdict: fewer than 3 rounds", "not measured"
+
+
+class Judged(NamedTuple):
+    point: Point
+    change: Optional[Change]
+    """None where there is nothing to compare, or nothing to compare it with."""
+    verdict: str
+
+
+class History(NamedTuple):
+    series: Dict[Series, List[Judged]]
+    """In the order of time."""
+    damage: List[str]
+    """What could not be read, by run."""
+
+
+def judge(points: Sequence[Point], threshold: float) -> List[Judged]:
+    """`threshold` is a share: what is slower by less is not slower."""
+    return [_one(point, threshold) for point in points]
+
+
+def _one(point: Point, threshold: float) -> Judged:
+    if point.own is None:
+        return Judged(point, None, MISSING)
+    if point.earlier is None:
+        return Judged(point, None, FIRST)
+    found = change_since(point.own, point.earlier)
+    if found.low is None:
+        return Judged(point, found, FEW)
+    slower, faster = found.slower_than(threshold), found.faster_than(threshold)
+    return Judged(point, found, SLOWER if slower else FASTER if faster else SAME)
+
+
+def newest(points: Sequence[Judged]) -> Optional[Judged]:
+    """The last one that was measured; None where none was."""
+    return next((one for one in reversed(points) if one.verdict != MISSING), None)
+
+
+def regressions(history: History) -> Dict[Series, Judged]:
+    """Those with a slower newest run; what computes nothing moves with the interpreter and is nobody's regression."""
+    last = {series: newest(points) for series, points in history.series.items()}
+    return {
+        series: one for series, one in last.items() if one is not None and one.verdict == SLOWER and one.point.computes
+    }

@@ -1,0 +1,1 @@
+"""Tests of the history of runs: real files, the real database."""
