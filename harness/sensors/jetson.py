@@ -122,9 +122,12 @@ def _gpu(tree: Tree) -> Offer:
             found.append(
                 Sensor(f"load/{name}", "load of the GPU, in thousandths", "1/1000", tree.name(load), _reader(load))
             )
-    if not found:
+    memory = tree.path("sys/kernel/nvpmodel_clk_cap/emc")  # its clock itself is told to root alone
+    if memory.exists():
+        found.append(Sensor("cap/emc", "highest clock allowed of the memory", "Hz", tree.name(memory), _reader(memory)))
+    if not any(one.name == "clock/gpu" for one in found):
         reason = "no devfreq device is a GPU's"
-        return [Absent("clock/gpu", "clock of the GPU", "Hz", "sys/class/devfreq", reason)]
+        found.append(Absent("clock/gpu", "clock of the GPU", "Hz", "sys/class/devfreq", reason))
     return found
 
 

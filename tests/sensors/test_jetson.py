@@ -97,6 +97,11 @@ def test_over_current_counters_by_either_name(name: str, counters: List[str], tm
     assert bool(absent) == (not counters), "a board without them says so"
 
 
+def test_the_memorys_cap_is_what_a_user_may_read_of_it(tmp_path: Path) -> None:
+    assert sensors(jetson.offer(board("orin-nx", tmp_path / "nx")))["cap/emc"].read() == 2133000000
+    assert "cap/emc" not in sensors(jetson.offer(board("agx-xavier", tmp_path / "agx")))
+
+
 def test_an_alarm_that_throttles_nothing_says_so(tmp_path: Path) -> None:
     found = sensors(jetson.offer(board("agx-orin", tmp_path)))
     assert found["over_current/oc2"].what == "average over-current events (OC2)"
