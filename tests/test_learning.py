@@ -39,6 +39,7 @@ from harness.errors import BuildError, Unsupported
 class Backend(null.Backend):
     precisions = frozenset({"fp32", "fp16", "int8"})
     builds_vary = True
+    options = {"timing_cache": bool}
 
     def version(self):
         return "7"
@@ -132,6 +133,26 @@ def test_each_of_several_builds_is_made_freshly_and_teaches_no_other(models_dir:
     assert len({one.key for one in engines}) == 3
     assert cache(tmp_path).read_text() == "fp32 b1\n"
     assert not list((tmp_path / "engines").glob("*/timing.cache"))
+
+
+def test_several_builds_learn_from_each_other_where_the_plan_asks_for_it(models_dir: Path, tmp_path: Path) -> None:
+    built(models_dir, tmp_path, plan())
+    engines = built(models_dir, tmp_path, plan(builds=2, options={"learner": {"timing_cache": True}}))
+    assert [given(tmp_path, one)["learned"] for one in engines] == ["fp32 b1\n", "fp32 b1\nfp32 b1\n"]
+    assert cache(tmp_path).read_text() == "fp32 b1\n" * 3
+
+
+def test_an_engine_that_was_cut_short_is_built_again_and_that_is_said(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (engine,) = built(models_dir, tmp_path, plan())
+    path = tmp_path / "engines" / engine.key / "engine.json.txt"
+    path.write_bytes(path.read_bytes()[:5])
+    found = survey(plan(), LocalBoard(tmp_path / ".work"), models_dir, tmp_path, Progress(quiet=True))
+    groundwork.build_engines(found, found.experiments, tmp_path, Progress())
+    said = [line for line in capsys.readouterr().err.splitlines() if "it is built again" in line]
+    assert len(said) == 1 and f"{engine.key} is there, but not as its record says" in said[0]
+    assert given(tmp_path, engine)["learned"] == "fp32 b1\n", "by a second build"
 
 
 def test_cleaning_engines_forgets_what_builders_learned(models_dir: Path, tmp_path: Path) -> None:

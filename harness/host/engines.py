@@ -121,9 +121,9 @@ class EngineStore:
             return engine
 
     def _known(self, board: Board, made_of: Ingredients, name: str) -> Optional[str]:
-        """Where a worker finds what was learned; a numbered build chooses its kernels without owing any to another."""
+        """Where a worker finds what was learned."""
         cache = self.learned(made_of, name)
-        if not cache.exists() or (name == TIMING_CACHE and made_of.build.build_number is not UNSET):
+        if not cache.exists() or (name == TIMING_CACHE and _chooses_alone(made_of.build)):
             return None
         return board.learned(cache, hashlib.sha256(cache.read_bytes()).hexdigest())
 
@@ -133,10 +133,19 @@ class EngineStore:
             left = folder / name
             if not left.is_file():
                 continue
-            if name == TIMING_CACHE and made_of.build.build_number is not UNSET:
+            if name == TIMING_CACHE and _chooses_alone(made_of.build):
                 left.unlink()
             else:
                 left.replace(self.learned(made_of, name))
+
+
+def _chooses_alone(build: BuildOptions) -> bool:
+    """A numbered build chooses its kernels without owing any to another, unless its plan asks for what others learned.
+
+    (The backend reads the same option; what is kept from it here it could not read.)
+    """
+    asked = {} if build.options is UNSET else build.options
+    return build.build_number is not UNSET and asked.get("timing_cache") is not True
 
 
 def _check(folder: Path, engine: Engine) -> None:

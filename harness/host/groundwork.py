@@ -46,6 +46,8 @@ def _engine(
     if stored is not None:
         progress.line(f"{name}: {stored.key} is there", detail=True)
         return stored
+    if store.folder(made_of).exists():
+        progress.line(f"{name}: {made_of.key()} is there, but not as its record says (cut short?): it is built again")
     with progress.step(name) as step:
         calibration = survey.calibration(options)
         images = calibration.path if isinstance(calibration, CalibrationSet) else None
