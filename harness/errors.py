@@ -3,6 +3,7 @@
 HarnessError
 ├── PlanError        the user must change a plan, a variable or a flag          exit 2
 ├── ModelError       the user must mend or fetch a model file                   exit 2
+│   └── UnfitModel   the same, where nothing else is to be measured
 ├── RecordError      a stored file cannot be read: its writer or reader is old  exit 2
 ├── StorageError     the disk is full, read-only or not ours to write to        exit 2
 ├── Unsupported      nobody: this machine cannot do it, the cell is *skipped*
@@ -35,6 +36,10 @@ class PlanError(HarnessError):
 
 class ModelError(HarnessError):
     exit_code = 2
+
+
+class UnfitModel(ModelError):
+    """A file that is a model and cannot be measured as it was asked for: beside others its cells alone are *failed*."""
 
 
 class RecordError(HarnessError):

@@ -36,10 +36,16 @@ def broken_models(folder: Path) -> Dict[str, Path]:
         [weights],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    paths = {name: folder / f"{name}.onnx" for name in ("empty", "truncated", "text", "external", "opset", "nan")}
+    paths = {
+        name: folder / f"{name}.onnx" for name in ("empty", "truncated", "text", "external", "opset", "nan", "dynamic")
+    }
     paths["empty"].write_bytes(b"")
     paths["truncated"].write_bytes(model.SerializeToString()[:-40])
     paths["text"].write_text("this is not ONNX\n")
+    dynamic = onnx.ModelProto()
+    dynamic.CopyFrom(model)
+    dynamic.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    paths["dynamic"].write_bytes(dynamic.SerializeToString())
     onnx.save(model, str(paths["external"]), save_as_external_data=True, location="gone.bin", size_threshold=0)
     (folder / "gone.bin").unlink()
     newer = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9999)], ir_version=7)
@@ -75,6 +81,7 @@ def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(mod
     assert "gone.bin" in words["external"]
     assert "9999" in words["opset"]
     assert "holds NaN or Inf in 8 of 8 values" in words["nan"]
+    assert "x is batch x 3 x 4 x 4: dynamic dimensions need a size, like SHAPES=x:" in words["dynamic"]
     text = report.write(outcome.folder).path.read_text()
     text = text.replace(data.run.command, "")
     for folder in (tmp_path, models_dir, ROOT, Path.home()):

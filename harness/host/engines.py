@@ -54,15 +54,18 @@ class EngineStore:
         return _TURNS.setdefault(self.folder(made_of).resolve(), threading.Lock())
 
     def find(self, made_of: Ingredients) -> Optional[Engine]:
-        """The stored engine, if its record can be read, says the same ingredients, and its files have their sizes."""
+        """The stored engine, if its record can be read, says the same ingredients, and its files are those it names."""
         folder = self.folder(made_of)
         try:
             engine = upgrades.read(folder / "engine.json", Engine)
         except (FileNotFoundError, RecordError):
             return None
         there = {path.name: path.stat().st_size for path in folder.iterdir() if path.name in engine.files}
-        wanted = (engine.key, engine.ingredients) == (made_of.key(), made_of)
-        return engine if wanted and there == engine.files else None
+        if (engine.key, engine.ingredients) != (made_of.key(), made_of) or there != engine.files:
+            return None
+        # Sizes alone would take a file with a flipped bit for whole; the worker would then refuse it for ever.
+        right = all(_sha256(folder / name) == told for name, told in engine.files_sha256.items())
+        return engine if right else None
 
     def learned(self, made_of: Ingredients, name: str) -> Path:
         """Where lies what builds like this one have learned: `name` is one of LEARNED.
@@ -162,6 +165,10 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def blames_storage(reason: str) -> bool:

@@ -89,11 +89,12 @@ def ready(
     found: Dict[str, Union[Ready, Failure]] = {}
     for experiment in experiments:
         options = experiment.build
-        engine, reference = engines[options], references[name_of(options.model, options.batch)]
-        made_of = survey.ingredients(options)
+        engine, made_of = engines[options], survey.ingredients(options)
         if isinstance(engine, Failure):
             found[experiment.slug()] = engine
-        elif isinstance(reference, Failure):
+            continue
+        reference = references[name_of(options.model, options.batch)]
+        if isinstance(reference, Failure):
             found[experiment.slug()] = reference
         elif made_of is not None:
             found[experiment.slug()] = Ready(made_of, engine, reference)

@@ -5,6 +5,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from msgspec import UNSET
 
+from harness.errors import UnfitModel
 from harness.host import calibration, engines, instead, machines, matrix
 from harness.host import plan as plans
 from harness.host.board import Board
@@ -27,6 +28,8 @@ class Survey(NamedTuple):
     """By reference and batch."""
     calibrations: Dict[Tuple[str, int], Union[CalibrationSet, Failure]] = {}
     """Of the models that INT8 is built of, where the plan names images."""
+    unfit: Dict[Tuple[str, int], Failure] = {}
+    """Models that cannot be measured as asked, and why; there is at least one other."""
 
     def model(self, options: BuildOptions) -> PreparedModel:
         return self.models[options.model, options.batch]
@@ -41,6 +44,8 @@ class Survey(NamedTuple):
         facts = self.machine.backends[options.backend]
         if not facts.available:
             return Failure(status="skipped", reason=facts.reason)
+        if (options.model, options.batch) in self.unfit:
+            return self.unfit[options.model, options.batch]
         calibration = self.calibration(options)
         return calibration if isinstance(calibration, Failure) else None
 
@@ -77,15 +82,29 @@ def survey(
     for name in instead.taken(machine.backends):
         reason, other = machine.backends[name].reason, instead.INSTEAD[name]
         progress.line(f"{reason}; {other} is, which is another product: it takes its place under its own name")
-    references = plans.models(plan)
-    models = {}
-    for experiment in experiments:
-        name, batch = wanted = (experiment.build.model, experiment.build.batch)
-        if wanted not in models:
-            with progress.step(f"model {name}, batch {batch}"):
-                models[wanted] = prepare(models_dir, references[name], batch, plan.shapes)
+    models, unfit = _models(plan, experiments, models_dir, progress)
     calibrations = _calibrations(plan, machine, experiments, models, results, progress)
-    return Survey(plan, board, machine, experiments, models, calibrations)
+    return Survey(plan, board, machine, experiments, models, calibrations, unfit)
+
+
+def _models(
+    plan: Plan, experiments: Sequence[Experiment], models_dir: Path, progress: Progress
+) -> Tuple[Dict[Tuple[str, int], PreparedModel], Dict[Tuple[str, int], Failure]]:
+    """Those that are ready, and those that cannot be; raises UnfitModel where that leaves nothing."""
+    references = plans.models(plan)
+    ready: Dict[Tuple[str, int], PreparedModel] = {}
+    unfit: Dict[Tuple[str, int], Failure] = {}
+    last: Optional[UnfitModel] = None
+    for name, batch in dict.fromkeys((one.build.model, one.build.batch) for one in experiments):
+        with progress.step(f"model {name}, batch {batch}") as step:
+            try:
+                ready[name, batch] = prepare(models_dir, references[name], batch, plan.shapes)
+            except UnfitModel as error:
+                last, unfit[name, batch] = error, Failure(status="failed", reason=str(error))
+                step.note(f"failed: {error}")
+    if last is not None and not ready:
+        raise last
+    return ready, unfit
 
 
 def _calibrations(
@@ -101,7 +120,7 @@ def _calibrations(
         return {}
     builds = [one.build for one in experiments if calibrates(one.build, machine.backends[one.build.backend])]
     found: Dict[Tuple[str, int], Union[CalibrationSet, Failure]] = {}
-    for model, batch in dict.fromkeys((one.model, one.batch) for one in builds):
+    for model, batch in dict.fromkeys((one.model, one.batch) for one in builds if (one.model, one.batch) in models):
         with progress.step(f"images for INT8 of {model}, batch {batch}") as step:
             made = calibration.prepare(Path(plan.calibration), models[model, batch], results)
             step.note(made.reason if isinstance(made, Failure) else f"{made.key}, {made.images} images")

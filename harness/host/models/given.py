@@ -6,7 +6,7 @@ from typing import Dict, List, Tuple
 
 import onnx
 
-from harness.errors import ModelError
+from harness.errors import ModelError, UnfitModel
 from harness.host.models import shapes
 from harness.host.models.manifest import Given, Input, Manifest
 
@@ -40,7 +40,7 @@ def read(reference: str, sizes: Dict[str, List[int]], batch: int) -> Tuple[bytes
     found = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in shapes.inputs(static)}
     fixed = sorted({shape[0] for shape in found.values() if shape})
     if batch != 1 and fixed != [batch]:
-        raise ModelError(f"BATCH: {path.name} has inputs of batch {fixed}; a batch of {batch} goes into SHAPES")
+        raise UnfitModel(f"BATCH: {path.name} has inputs of batch {fixed}; a batch of {batch} goes into SHAPES")
     return data, _manifest(path, data, found, notes)
 
 

@@ -7,7 +7,7 @@ import numpy
 import onnx
 from onnx import TensorProto, numpy_helper, shape_inference
 
-from harness.errors import ModelError
+from harness.errors import ModelError, UnfitModel
 
 LARGEST = 2**31 - 1
 """Of one dimension: what every runtime can count to."""
@@ -26,7 +26,7 @@ def with_batch(data: bytes, batch: int, name: str) -> bytes:
     for value in inputs(model):
         first = value.type.tensor_type.shape.dim[0]
         if first.HasField("dim_value") and first.dim_value != batch:
-            raise ModelError(f"{name}: its file has a fixed batch of {first.dim_value}; {batch} was asked for")
+            raise UnfitModel(f"{name}: its file has a fixed batch of {first.dim_value}; {batch} was asked for")
         first.dim_value = batch
     return inferred(model)
 
@@ -50,7 +50,7 @@ def with_shapes(model: onnx.ModelProto, shapes: Dict[str, List[int]], name: str)
     if still_open:
         said = ", ".join(f"{value.name} is {words(value.type.tensor_type.shape.dim)}" for value in still_open)
         example = ",".join(f"{value.name}:{_example(value)}" for value in still_open)
-        raise ModelError(f"{name}: {said}: dynamic dimensions need a size, like SHAPES={example}")
+        raise UnfitModel(f"{name}: {said}: dynamic dimensions need a size, like SHAPES={example}")
     return inferred(model)
 
 
