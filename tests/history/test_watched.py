@@ -63,7 +63,7 @@ def test_a_round_that_is_invalid_judges_nothing_and_is_told(tmp_path: Path, caps
     rows = [slow[one.round] if one.round <= 2 else one for one in measured(TVM, 1.0, 4)]
     write(tmp_path, 4, with_fields(rows, {1: {"integrity": INVALID}, 2: {"integrity": INVALID}}), [TVM])
     row = series(history(tmp_path, capsys))[4]
-    assert (row["rounds"], row["verdict"]) == (3, "no change")
+    assert (row["rounds"], row["verdict"]) == (3, "no change shown")
     assert row["ratio"] == pytest.approx(1, abs=0.02)
     assert row["samples"] == 505, "its figures are shown, not dropped"
     assert "INVALID in 2 of 5 rounds (timer)" in row["notes"]
@@ -77,6 +77,6 @@ def test_a_run_without_a_valid_round_is_not_judged_and_nothing_is_held_against_i
     write(tmp_path, 1, with_fields(measured(TVM, 3.0, 1), every), [TVM])
     write(tmp_path, 2, measured(TVM, 1.0, 2), [TVM])
     rows = series(history(tmp_path, capsys))
-    assert [one["verdict"] for one in rows] == ["nothing before it", "not judged: no valid round", "no change"]
+    assert [one["verdict"] for one in rows] == ["nothing before it", "not judged: no valid round", "no change shown"]
     assert rows[1]["median_ns"] == pytest.approx(3 * 226e6, rel=0.02)
     assert rows[2]["earlier_runs"] == 1

@@ -6,7 +6,7 @@ from harness.host.history.series import Point, Series
 from harness.host.stats.earlier import change_since
 from harness.host.stats.welch import Change
 
-SLOWER, FASTER, SAME = "slower", "faster", "no change"
+SLOWER, FASTER, SAME = "slower", "faster", "no change shown"
 FIRST, FEW, MISSING = "nothing before it", "no verdict: fewer than 3 rounds", "not measured"
 WRONG = "not judged: no valid round"
 
