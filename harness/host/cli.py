@@ -40,7 +40,8 @@ class Verbs(click.Group):
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done; 1 cells failed or crashed; 2 usage, plan or model; 3 board; 130/143 interrupted.",
+    epilog="Exit codes: 0 done; 1 cells failed or crashed, or something is slower; 2 usage, plan or model; 3 board; "
+    "130/143 interrupted.",
 )
 @click.version_option(harness.__version__, prog_name="harness")
 def verbs() -> None:

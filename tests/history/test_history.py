@@ -45,7 +45,7 @@ def test_an_earlier_slow_run_stays_flagged_but_the_newest_decides(
         night(tmp_path, number, 1.05 if number == 4 else 1.0)
     found = history(tmp_path, capsys)
     verdicts = [one["verdict"] for one in series(found)]
-    assert (verdicts[0], verdicts[4], verdicts[5]) == ("nothing before it", "slower", "no change")
+    assert (verdicts[0], verdicts[4], verdicts[5]) == ("nothing before it", "slower", "no change shown")
 
 
 def test_another_state_of_the_machine_is_a_border_that_nothing_is_compared_across(
@@ -70,7 +70,7 @@ def test_a_state_that_comes_back_is_compared_with_its_own_runs(tmp_path: Path, c
         night(tmp_path, number, 1.5 if slow else 1.0, machine={"power_mode": "15W" if slow else "MAXN"})
     rows = series(history(tmp_path, capsys))
     assert [one["earlier_runs"] for one in rows] == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert {one["verdict"] for one in rows[2:]} == {"no change"}
+    assert {one["verdict"] for one in rows[2:]} == {"no change shown"}
     assert all(one["conditions_changed"] for one in rows[1:])
 
 
@@ -200,7 +200,7 @@ def test_throughput_is_a_line_of_its_own_in_rates_and_slower_means_fewer(
         write(tmp_path, number, [*rows, *measured(TVM, 1.0, number)], [both, TVM])
     found = history(tmp_path, capsys, code=1)
     modes = {one["issue_mode"]: one["runs"][-1]["verdict"] for one in found["series"]}
-    assert modes == {"latency": "no change", "throughput": "slower"}
+    assert modes == {"latency": "no change shown", "throughput": "slower"}
     page = (tmp_path / "history.md").read_text()
     section = page.split("throughput, board local")[-1]
     rates = re.findall(r"night-0\d \| [^|]*\| *([0-9.]+) \|", section)

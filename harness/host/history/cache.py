@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import duckdb
 import msgspec
 
-from harness.host.history import conditions, measured, reading
+from harness.host.history import conditions, measured, reading, watched
 from harness.host.history.measured import Measured
 from harness.host.report import collect
 from harness.host.stats import summary
@@ -48,7 +48,9 @@ T = TypeVar("T")
 
 def layout() -> str:
     """Of what made the rows: a cache of other sources is of another version, whoever forgot to say so."""
-    sources = [Path(str(one.__file__)).read_bytes() for one in (conditions, measured, reading, collect, summary)]
+    sources = [
+        Path(str(one.__file__)).read_bytes() for one in (conditions, measured, reading, watched, collect, summary)
+    ]
     return hashlib.sha256(b"".join([*sources, repr((TABLES, SCHEMA)).encode()])).hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from harness.host import machines
+from harness.host.history import watched
 from harness.host.report.collect import Row
 from harness.host.runs import RunData
 from harness.records import Experiment, Machine
@@ -38,11 +39,12 @@ LONGEST = 40
 Facts = Dict[str, Any]
 
 
-def conditions(data: RunData, experiment: Experiment) -> Facts:
+def conditions(data: RunData, row: Row) -> Facts:
     """What was the same for runs that may be compared."""
-    machine = msgspec.to_builtins(data.machine)
+    experiment, machine = row.experiment, msgspec.to_builtins(data.machine)
     found: Facts = {name: machine[name] for name in OF_MACHINE}
     found.update(_container(data.machine, OF_CONTAINER))
+    found.update(watched.state(row.results))
     found["compiled for"] = experiment.build.target or _backend(data, experiment, "architecture")
     inference = msgspec.to_builtins(experiment.inference)
     found.update({name: value for name, value in inference.items() if name not in OF_INFERENCE})

@@ -6,8 +6,9 @@ from harness.host.history.series import Point, Series
 from harness.host.stats.earlier import change_since
 from harness.host.stats.welch import Change
 
-SLOWER, FASTER, SAME = "slower", "faster", "no change"
+SLOWER, FASTER, SAME = "slower", "faster", "no change shown"
 FIRST, FEW, MISSING = "nothing before it", "no verdict: fewer than 3 rounds", "not measured"
+WRONG = "not judged: no valid round"
 
 
 class Judged(NamedTuple):
@@ -31,7 +32,7 @@ def judge(points: Sequence[Point], threshold: float) -> List[Judged]:
 
 def _one(point: Point, threshold: float) -> Judged:
     if point.own is None:
-        return Judged(point, None, MISSING)
+        return Judged(point, None, WRONG if point.samples else MISSING)
     if point.earlier is None:
         return Judged(point, None, FIRST)
     found = change_since(point.own, point.earlier)
@@ -42,8 +43,8 @@ def _one(point: Point, threshold: float) -> Judged:
 
 
 def newest(points: Sequence[Judged]) -> Optional[Judged]:
-    """The last one that was measured; None where none was."""
-    return next((one for one in reversed(points) if one.verdict != MISSING), None)
+    """The last one that has valid rounds; None where none has."""
+    return next((one for one in reversed(points) if one.point.own is not None), None)
 
 
 def regressions(history: History) -> Dict[Series, Judged]:

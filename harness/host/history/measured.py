@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 import msgspec
 from msgspec import UNSET
 
-from harness.host.history import conditions
+from harness.host.history import conditions, watched
 from harness.host.report.collect import Row, rows
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median
@@ -44,7 +44,7 @@ class Measured(NamedTuple):
     """JSON, too."""
     rounds_planned: int
     times_ns: List[float]
-    """Of each round that ended ok: the median of compute, or the time of an inference at the round's rate."""
+    """Of each round that ended ok and VALID: the median of compute, or the time of an inference at the round's rate."""
     rounds: int
     log_mean: Optional[float]
     log_variance: Optional[float]
@@ -54,7 +54,7 @@ class Measured(NamedTuple):
     median_ns: Optional[float]
     p95_ns: Optional[float]
     p99_ns: Optional[float]
-    """Of all rounds' compute, pooled; None where the issue mode is throughput."""
+    """Of all rounds' compute, pooled, valid or not; None where the issue mode is throughput."""
     notes: str
     """What a reader must know: what fell short, and why cells are not ok."""
 
@@ -66,7 +66,7 @@ def measured(name: str, data: RunData) -> List[Measured]:
 
 def _one(name: str, data: RunData, row: Row) -> Measured:
     experiment, build, inference = row.experiment, row.experiment.build, row.experiment.inference
-    times = [_time_ns(one.samples) for one in row.results if one.status == "ok" and one.samples is not None]
+    times = [_time_ns(one.samples) for one in watched.valid(row.results) if one.samples is not None]
     logs = [math.log(one) for one in times if one > 0]
     return Measured(
         run=name,
@@ -86,7 +86,7 @@ def _one(name: str, data: RunData, row: Row) -> Measured:
         all_threads=inference.threads == data.machine.allowed_threads,
         variant=row.variant,
         computes=row.computes,
-        conditions=_json(conditions.conditions(data, experiment)),
+        conditions=_json(conditions.conditions(data, row)),
         said=_json(conditions.said(data, row)),
         rounds_planned=data.rounds,
         times_ns=times,
@@ -125,7 +125,7 @@ def _options(experiment: Experiment) -> str:
 def _notes(row: Row) -> List[str]:
     """Each once, however many rounds have it."""
     found = [f"{one.status}: {one.reason}" for one in row.results if one.status != "ok"]
-    return [*row.badges, *dict.fromkeys(found)]
+    return [*row.badges, *watched.notes(row.results), *dict.fromkeys(found)]
 
 
 def _json(facts: Dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any, Dict, List
 
 from harness.host.history import tables
-from harness.host.history.judge import FEW, FIRST, MISSING, History, Judged, newest, regressions
+from harness.host.history.judge import FEW, FIRST, MISSING, WRONG, History, Judged, newest, regressions
 from harness.host.history.series import RECENT
 from harness.host.report.table import Footnotes, markdown
 
@@ -17,7 +17,8 @@ MOST_ROWS = 1000
 
 HOW = f"""\
 * A run is held against the last {RECENT} earlier ones of the same experiment under the same conditions: hardware,
-  kernel, L4T, power mode, governor, GPU driver, the model's bytes, warm-ups, iterations and budgets.
+  kernel, L4T, power mode, clocks and their caps, governor, GPU driver, what held the hardware back in most rounds,
+  the model's bytes, warm-ups, iterations and budgets. Rounds that are INVALID are not judged.
 * A line `{tables.BORDER}` stands where one of these changed: figures above and below it are never compared.
 * Everything else that changed (runtime, engine, harness, a reboot) is said, and compared across: it is what a history
   is there to judge.
@@ -44,7 +45,7 @@ def sentences(history: History, threshold: float) -> List[str]:
         elif points[-1].verdict == FIRST and points[-1].point.border:
             changed = "; ".join(points[-1].point.border)
             said.append(f"{tables.name(series, points)}: the newest run is compared with none: {changed}")
-        elif points[-1].verdict in (FIRST, FEW):
+        elif points[-1].verdict in (FIRST, FEW, WRONG):
             said.append(f"{tables.name(series, points)}: {points[-1].verdict}")
     return said
 
