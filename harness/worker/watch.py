@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Record)
 
 START_LIMIT_S, END_LIMIT_S = 5.0, 3.0
 IDLE_S = 2.0
-"""How long a machine is watched at rest where energy is asked for; P15 of the field's pains: two seconds at least."""
+"""How long a machine is watched at rest where energy is asked for: as long as the shortest integral may be."""
 MOST_SWEEPS = 36_000
 """An hour at the default. A cell that may last longer is sampled less often: its file must stay one that is read."""
 
