@@ -1,5 +1,6 @@
 """The contract, over every backend that can run here: `pytest tests/test_backends.py -k NAME` is for a new one."""
 
+import os
 from pathlib import Path
 
 import numpy
@@ -8,6 +9,7 @@ import pytest
 
 from harness import backends
 from harness.backends import _layers
+from harness.backends import onnxruntime as runtime
 from harness.backends._contract import Materials
 from harness.device import present
 from harness.errors import BuildError, Unsupported
@@ -118,3 +120,14 @@ def test_inputs_of_another_type_are_refused_not_converted(backend, tiny_model: P
         (TypeError, ValueError)
     ):
         runner.set_inputs({"images": feed[0]["images"].astype(numpy.float64)[:, :, :4]})
+
+
+@pytest.mark.parametrize("cuda", [True, False])
+def test_onnxruntime_on_cuda_computes_fp32_without_tf32_whatever_the_user_set(
+    cuda: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [runtime.CUDA, runtime.CPU] if cuda else [runtime.CPU]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: given)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    assert runtime._providers() == given
+    assert os.environ["NVIDIA_TF32_OVERRIDE"] == ("0" if cuda else "1")

@@ -6,6 +6,7 @@ Runs on CUDA where this build of the runtime and the machine have it, else on th
 import functools
 import hashlib
 import importlib.util
+import os
 import platform
 import sys
 from pathlib import Path
@@ -21,6 +22,11 @@ from harness.records import BuildOptions, InferenceOptions
 
 ENGINE = "optimized.onnx"
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+TF32 = "NVIDIA_TF32_OVERRIDE"
+"""At 0, cuBLAS and cuDNN compute fp32 in fp32; unset, the CUDA provider lets them round its products to TF32.
+
+Read when a process first uses them. The provider's own `use_tf32` came with 1.18; an older one is told by this alone.
+"""
 DTYPES = {"tensor(float)": numpy.float32, "tensor(float16)": numpy.float16, "tensor(double)": numpy.float64}
 DTYPES.update({f"tensor({name})": numpy.dtype(name).type for name in ("int64", "int32", "int8", "uint8", "bool")})
 BEHIND_CASTS = "its CPU kernels have no fp16 for these layers: the runtime casts to fp32, computes, and casts back"
@@ -151,7 +157,10 @@ def _provider() -> str:
 
 def _providers() -> list:
     """CUDA needs the CPU behind it, for the shapes and constants of a graph."""
-    return [CUDA, CPU] if _provider() == CUDA else [CPU]
+    if _provider() == CPU:
+        return [CPU]
+    os.environ[TF32] = "0"
+    return [CUDA, CPU]
 
 
 def _settings(threads: int) -> Any:
