@@ -30,6 +30,16 @@ def test_an_engine_file_that_is_cut_short_is_refused_in_words(engine: Tuple[Give
         given.load(folder)
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"dla_core"'])
+def test_what_lies_beside_an_engine_and_cannot_be_read_is_refused_in_words(
+    text: str, engine: Tuple[Given, Path]
+) -> None:
+    given, folder = engine
+    (folder / "runtime.json").write_text(text)
+    with pytest.raises(BuildError, match=r"runtime\.json, which lies beside model\.engine, .*; build it again"):
+        given.load(folder)
+
+
 def test_an_engine_of_another_version_is_refused_in_words(
     engine: Tuple[Given, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

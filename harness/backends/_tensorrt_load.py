@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 from harness.backends._tensorrt_messages import Messages
 from harness.errors import BuildError, HarnessError, Unsupported
@@ -26,13 +26,23 @@ def engine(trt: Any, product: str, folder: Path, said: Messages) -> Any:
     DeviceError where memory ends."""
     data = (folder / ENGINE).read_bytes()
     runtime = trt.Runtime(said.logger)
-    core = json.loads((folder / RUNTIME).read_text())["dla_core"]
+    core = _dla_core(folder)
     if core is not None:
         runtime.DLA_core = core
     loaded = runtime.deserialize_cuda_engine(data)
     if loaded is None:
         raise _why(trt, product, runtime, data, said)
     return loaded
+
+
+def _dla_core(folder: Path) -> Optional[int]:
+    try:
+        core: Optional[int] = json.loads((folder / RUNTIME).read_text())["dla_core"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{RUNTIME}, which lies beside {ENGINE}, cannot be read ({error!r}); build it again"
+        ) from error
+    return core
 
 
 def _why(trt: Any, product: str, runtime: Any, data: bytes, said: Messages) -> HarnessError:
