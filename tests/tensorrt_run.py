@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import List, Optional
 
+import msgspec
+
 from harness import upgrades
 from harness.host import machines, runs
 from harness.host.board import LocalBoard
@@ -137,3 +139,11 @@ def store(results: Path, made_of: Ingredients) -> Engine:
     (folder / "model.engine").write_bytes(plan)
     upgrades.write(folder / "engine.json", engine)
     return engine
+
+
+def overwrite(engine: Path, data: bytes) -> None:
+    """Other bytes of the same size, which the engine's record then names: only who opens them can tell."""
+    engine.write_bytes(data)
+    record = upgrades.read(engine.parent / "engine.json", Engine)
+    named = {engine.name: hashlib.sha256(data).hexdigest()}
+    upgrades.write(engine.parent / "engine.json", msgspec.structs.replace(record, files_sha256=named))

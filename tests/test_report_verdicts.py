@@ -59,6 +59,25 @@ def test_invalid_times_are_in_the_headline_before_what_the_hardware_did() -> Non
     assert verdicts.badges([one])[0] == "INVALID in 1 of 1 rounds: a clock stepped backwards"
 
 
+def test_two_zones_of_one_cell_are_two_reasons_and_rounds_are_counted_once() -> None:
+    def trip(zone: str, share: float) -> Cause:
+        return Cause(code="trip point", weight="LIMITED", reason=f"{zone} at {share * 100:.0f} C", share=share)
+
+    both = Verdict(verdict="LIMITED", causes=[trip("gpu-thermal", 0.4), trip("cpu-thermal", 0.2)])
+    hotter = Verdict(verdict="LIMITED", causes=[trip("gpu-thermal", 0.6)])
+    found = verdicts.badges([result(TVM, 1, hardware=both), result(TVM, 2, hardware=hotter), result(TVM, 3)])
+    assert found == [
+        "LIMITED in 2 of 3 rounds: gpu-thermal at 60 C, up to 60% of its iterations",
+        "LIMITED in 1 of 3 rounds: cpu-thermal at 20 C, up to 20% of its iterations",
+    ]
+
+
+def test_a_note_changes_no_verdict_and_is_told_apart_from_what_is_unknown() -> None:
+    note = Cause(code="over-current", weight="NOTE", reason="two events without effect")
+    found = verdicts.seen([result(TVM, 1, hardware=Verdict(verdict="CLEAN", causes=[note]))])
+    assert (found.unknown, found.noted) == ([], ["two events without effect"])
+
+
 def test_what_nobody_could_see_is_said_once_and_marks_no_row(tmp_path: Path) -> None:
     absent = Channel(name="energy/package-0", what="energy", unit="uJ", source="sys", reason="no RAPL here")
     watched = Telemetry(interval_s=0.1, sweeps=9, largest_gap_s=0.1, channels=[absent])

@@ -265,7 +265,7 @@ def test_an_engine_that_it_cannot_open_is_its_own_first_error(place: Place) -> N
     one = made.experiment()
     folder = made.write(place.results, [one], made.rounds(one))
     engine = place.results / "engines" / made.ingredients(one).key() / "model.engine"
-    engine.write_bytes(engine.read_bytes().replace(b"plan", b"PLAN"))
+    made.overwrite(engine, engine.read_bytes().replace(b"plan", b"PLAN"))
     ended = place.run()
     assert ended.returncode == 1
     said = place.outcome(folder, one).reason

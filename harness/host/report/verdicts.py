@@ -1,6 +1,6 @@
 """What the sensors' two verdicts mean for a reader: badges of rows, a word in the headline, what nobody could see."""
 
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from harness.records import Cause, Result
 from harness.records.verdict import CLEAN, INVALID, LIMITED, UNKNOWN, VALID
@@ -16,22 +16,26 @@ class Seen(NamedTuple):
     """Measured cells by verdict: VALID and INVALID, then CLEAN, LIMITED and UNKNOWN."""
     unknown: List[str]
     """Why some of them have no verdict on the hardware, and what would give them one."""
+    noted: List[str]
+    """What was seen and changes no verdict."""
     absent: List[str]
     """Channels without a reading, each with its reason."""
 
 
 def badges(results: Sequence[Result]) -> List[str]:
-    """One for each cause that marks any round, with how many rounds, the reason of the worst, and what to do.
+    """One for each reason that marks any round, with how many rounds, and what to do.
 
-    Nothing is averaged: the share of iterations is that of the worst round.
+    Reasons tell figures, which differ from round to round: those of one code and subject (their first word) are one,
+    told as the round with the largest share has it. Nothing is averaged.
     """
     measured = [one for one in results if one.samples is not None]
-    found: Dict[str, List[Cause]] = {}
+    found: Dict[Tuple[str, str], Dict[int, Cause]] = {}
     for result in measured:
         for cause in _causes(result):
             if cause.weight in MARKED:
-                found.setdefault(cause.code, []).append(cause)
-    return [_badge(causes, len(measured)) for causes in found.values()]
+                rounds = found.setdefault((cause.code, cause.reason.split(maxsplit=1)[0]), {})
+                rounds[result.round] = max(rounds.get(result.round, cause), cause, key=_share)
+    return [_badge(rounds, len(measured)) for rounds in found.values()]
 
 
 def marks(results: Sequence[Result]) -> List[str]:
@@ -43,27 +47,35 @@ def marks(results: Sequence[Result]) -> List[str]:
 def seen(results: Sequence[Result]) -> Seen:
     counts: Dict[str, int] = {}
     unknown: Dict[str, None] = {}
+    noted: Dict[str, None] = {}
     absent: Dict[str, None] = {}
     for result in results:
         for verdict in (result.integrity, result.hardware):
             if verdict is not None:
                 counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
         for cause in _causes(result):
-            if cause.weight not in MARKED:
-                unknown[f"{cause.reason} ({cause.advice})" if cause.advice else cause.reason] = None
+            text = f"{cause.reason} ({cause.advice})" if cause.advice else cause.reason
+            if cause.weight == UNKNOWN:
+                unknown[text] = None
+            elif cause.weight not in MARKED:
+                noted[text] = None
         for channel in result.telemetry.channels if result.telemetry is not None else []:
             if not channel.readings:
                 absent[f"{channel.what} (`{channel.name}`): {channel.reason or 'it gave no reading'}"] = None
     ordered = {word: counts[word] for word in (VALID, INVALID, CLEAN, LIMITED, UNKNOWN) if word in counts}
-    return Seen(ordered, list(unknown), list(absent))
+    return Seen(ordered, list(unknown), list(noted), list(absent))
 
 
 def _causes(result: Result) -> List[Cause]:
     return [cause for verdict in (result.integrity, result.hardware) if verdict is not None for cause in verdict.causes]
 
 
-def _badge(causes: List[Cause], rounds: int) -> str:
-    worst = max(causes, key=lambda cause: cause.share or 0.0)
+def _share(cause: Cause) -> float:
+    return cause.share or 0.0
+
+
+def _badge(by_round: Dict[int, Cause], rounds: int) -> str:
+    worst = max(by_round.values(), key=_share)
     share = f", up to {worst.share:.0%} of its iterations" if worst.share is not None else ""
     advice = f"; {worst.advice}" if worst.advice else ""
-    return f"{worst.weight} in {len(causes)} of {rounds} rounds: {worst.reason}{share}{advice}"
+    return f"{worst.weight} in {len(by_round)} of {rounds} rounds: {worst.reason}{share}{advice}"
