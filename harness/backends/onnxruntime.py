@@ -25,7 +25,8 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 TF32 = "NVIDIA_TF32_OVERRIDE"
 """At 0, cuBLAS and cuDNN compute fp32 in fp32; unset, the CUDA provider lets them round its products to TF32.
 
-Read when a process first uses them. Newer providers have a switch of their own, `use_tf32`; older ones are told by this.
+Read when a process first uses them. Newer providers have a switch of their own, `use_tf32`; this reaches older ones
+too.
 """
 DTYPES = {"tensor(float)": numpy.float32, "tensor(float16)": numpy.float16, "tensor(double)": numpy.float64}
 DTYPES.update({f"tensor({name})": numpy.dtype(name).type for name in ("int64", "int32", "int8", "uint8", "bool")})
