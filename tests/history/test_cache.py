@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from harness.host.cli import main
-from harness.host.history import cache, query, reading
+from harness.host.history import cache, changes, query, reading
 from harness.host.options import ROOT
 from tests.example_run import ended
 from tests.history.nights import ORT, measured, night, write
@@ -246,24 +246,39 @@ def test_what_a_run_is_held_against_is_the_pooled_rounds_of_the_last_ten_earlier
         if number == 5:
             rows = [ended(ORT, one, "crashed", "ended by signal 11") for one in range(1, 6)]
         write(tmp_path, number, rows, [ORT])
-    ((_, found),) = points(tmp_path)[0].items()
-    logs = {}
-    for path in tmp_path.glob("night-*"):
-        each = reading.read(tmp_path, path.name).rows[0]
-        logs[path.name] = numpy.log(each.times_ns)
-    for place, point in enumerate(found):
-        before = [logs[one.run] for one in found[:place] if len(logs[one.run])][-10:]
-        if place == 5:
-            assert point.own is None
-        elif not before:
-            assert point.earlier is None
-        else:
-            pooled = numpy.concatenate(before)
-            assert point.earlier is not None
-            assert (point.earlier.runs, point.earlier.rounds.n) == (len(before), len(pooled))
-            assert point.earlier.rounds.mean == pytest.approx(pooled.mean(), rel=1e-12)
-            assert point.earlier.rounds.variance == pytest.approx(pooled.var(ddof=1), rel=1e-6)
-            means = [one.mean() for one in before]
-            assert len(means) == 1 or point.earlier.run_variance == pytest.approx(numpy.var(means, ddof=1), rel=1e-6)
+    every, _ = cache.asked(tmp_path, print, lambda each: each.execute(changes.QUERY).fetchall())
+    found = sorted(changes.held(every))
+    logs = {name: numpy.log(reading.read(tmp_path, name).rows[0].times_ns) for name, *_ in found}
+    for place, one in enumerate(found):
+        before = [logs[each.run] for each in found[:place] if len(logs[each.run])][-10:]
+        assert (one.own is None) is (place == 5)
+        if not before or place == 5:
+            assert one.earlier is None
+            continue
+        pooled, means = numpy.concatenate(before), [each.mean() for each in before]
+        assert one.earlier is not None
+        assert (one.earlier.runs, one.earlier.rounds.n) == (len(before), len(pooled))
+        assert one.earlier.rounds.mean == pytest.approx(pooled.mean(), rel=1e-12)
+        assert one.earlier.rounds.variance == pytest.approx(pooled.var(ddof=1), rel=1e-6)
+        assert len(means) == 1 or one.earlier.run_variance == pytest.approx(numpy.var(means, ddof=1), rel=1e-6)
     assert found[13].earlier is not None
     assert found[13].earlier.runs == 10
+
+
+def test_what_was_not_worked_out_before_a_call_was_stopped_is_by_the_next(tmp_path: Path) -> None:
+    for number in range(4):
+        night(tmp_path, number)
+    right = points(tmp_path)[0]
+    connection = duckdb.connect(str(tmp_path / cache.NAME))
+    connection.execute("DELETE FROM changed WHERE run = 'night-02'")
+    connection.close()
+    assert points(tmp_path)[0] == right
+
+
+def test_a_run_that_goes_is_held_against_no_more(tmp_path: Path) -> None:
+    for number in range(4):
+        night(tmp_path, number)
+    points(tmp_path)
+    (tmp_path / "night-01" / "run.json").unlink()
+    for each in points(tmp_path)[0].values():
+        assert [(one.run, one.earlier_runs) for one in each] == [("night-00", 0), ("night-02", 1), ("night-03", 2)]

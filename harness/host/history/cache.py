@@ -8,15 +8,16 @@ import contextlib
 import hashlib
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, get_type_hints
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar, get_type_hints
 
 import duckdb
 import msgspec
 
-from harness.host.history import conditions, measured, reading, watched
+from harness.host.history import changes, conditions, measured, reading, watched
+from harness.host.history.changes import Changed
 from harness.host.history.measured import Measured
 from harness.host.report import collect
-from harness.host.stats import summary
+from harness.host.stats import earlier, summary, welch
 from harness.records import SCHEMA
 
 NAME = ".history.duckdb"
@@ -34,12 +35,16 @@ TYPES: Dict[Any, str] = {
     Optional[float]: "DOUBLE",
     List[float]: "DOUBLE[]",
 }
-COLUMNS = {name: TYPES[kind] for name, kind in get_type_hints(Measured).items()}
+MEASURED, CHANGED = (
+    {name: TYPES[kind] for name, kind in get_type_hints(record).items()} for record in (Measured, Changed)
+)
 OF_RUN = dict.fromkeys(("run", "files", "seen", "damage"), "VARCHAR")
 TABLES = (
     "CREATE TABLE made_by (layout VARCHAR)",
-    f"CREATE TABLE runs ({', '.join(f'{name} {kind}' for name, kind in OF_RUN.items())})",
-    f"CREATE TABLE measured ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})",
+    *(
+        f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+        for table, columns in (("runs", OF_RUN), ("measured", MEASURED), ("changed", CHANGED))
+    ),
 )
 Say = Callable[[str], None]
 Connection = duckdb.DuckDBPyConnection
@@ -48,9 +53,8 @@ T = TypeVar("T")
 
 def layout() -> str:
     """Of what made the rows: a cache of other sources is of another version, whoever forgot to say so."""
-    sources = [
-        Path(str(one.__file__)).read_bytes() for one in (conditions, measured, reading, watched, collect, summary)
-    ]
+    makers = (changes, conditions, measured, reading, watched, collect, earlier, summary, welch)
+    sources = [Path(str(one.__file__)).read_bytes() for one in makers]
     return hashlib.sha256(b"".join([*sources, repr((TABLES, SCHEMA)).encode()])).hexdigest()[:16]
 
 
@@ -115,11 +119,10 @@ def _whole(path: Path, say: Say) -> Connection:
 
 def _new(path: str) -> Connection:
     connection = duckdb.connect(path, config=SETTINGS)
-    connection.execute("BEGIN")
-    for table in TABLES:
-        connection.execute(table)
-    connection.execute("INSERT INTO made_by VALUES (?)", [layout()])
-    connection.execute("COMMIT")
+    with _together(connection):
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute("INSERT INTO made_by VALUES (?)", [layout()])
     return connection
 
 
@@ -149,23 +152,43 @@ def _update(connection: Connection, results: Path, say: Say) -> List[str]:
     gone = [run for run in changed if not reading.is_run(results, run)]
     new = [name for name in reading.folders(results) if name not in known and reading.is_run(results, name)]
     stale = sorted({*new, *changed} - {*gone})
-    _forget(connection, gone)
+    if gone:
+        with _together(connection):
+            _forget(connection, gone)
     for start in range(0, len(stale), AT_ONCE):
         if len(stale) > AT_ONCE:
             say(f"history: reading run {start + 1} of {len(stale)}")
         part = [reading.read(results, name) for name in stale[start : start + AT_ONCE]]
-        connection.execute("BEGIN")
-        _forget(connection, [one.run for one in part])
-        _insert(connection, "runs", OF_RUN, part)
-        _insert(connection, "measured", COLUMNS, [row for one in part for row in one.rows])
-        connection.execute("COMMIT")
+        with _together(connection):
+            _forget(connection, [one.run for one in part])
+            _insert(connection, "runs", OF_RUN, part)
+            _insert(connection, "measured", MEASURED, [row for one in part for row in one.rows])
+    if _count(connection, "changed") != _count(connection, "measured"):  # a call that was stopped may have left it so
+        every = changes.held(connection.execute(changes.QUERY).fetchall())
+        with _together(connection):
+            connection.execute("DELETE FROM changed")
+            _insert(connection, "changed", CHANGED, [changes.changed(one) for one in every])
     damaged = connection.execute("SELECT run, damage FROM runs WHERE damage <> '' ORDER BY run").fetchall()
     return [f"{run}: {line}" for run, text in damaged for line in text.split("\n")]
+
+
+@contextlib.contextmanager
+def _together(connection: Connection) -> Iterator[None]:
+    """All or nothing: what is not committed when a connection closes never was."""
+    connection.execute("BEGIN")
+    yield
+    connection.execute("COMMIT")
 
 
 def _forget(connection: Connection, names: Sequence[str]) -> None:
     for table in ("runs", "measured"):
         connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT unnest(?::VARCHAR[]))", [list(names)])
+    connection.execute("DELETE FROM changed")  # every later run may be held against these
+
+
+def _count(connection: Connection, table: str) -> int:
+    ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(found)
 
 
 def _insert(connection: Connection, table: str, columns: Mapping[str, str], rows: Sequence[Any]) -> None:

@@ -3,7 +3,6 @@
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from harness.host.history.series import Point, Series
-from harness.host.stats.earlier import change_since
 from harness.host.stats.welch import Change
 
 SLOWER, FASTER, SAME = "slower", "faster", "no change shown"
@@ -31,11 +30,11 @@ def judge(points: Sequence[Point], threshold: float) -> List[Judged]:
 
 
 def _one(point: Point, threshold: float) -> Judged:
-    if point.own is None:
+    if point.log_mean is None:
         return Judged(point, None, WRONG if point.samples else MISSING)
-    if point.earlier is None:
+    if point.ratio is None:
         return Judged(point, None, FIRST)
-    found = change_since(point.own, point.earlier)
+    found = Change(point.ratio, point.low, point.high)
     if found.low is None:
         return Judged(point, found, FEW)
     slower, faster = found.slower_than(threshold), found.faster_than(threshold)
@@ -44,7 +43,7 @@ def _one(point: Point, threshold: float) -> Judged:
 
 def newest(points: Sequence[Judged]) -> Optional[Judged]:
     """The last one that has valid rounds; None where none has."""
-    return next((one for one in reversed(points) if one.point.own is not None), None)
+    return next((one for one in reversed(points) if one.point.log_mean is not None), None)
 
 
 def regressions(history: History) -> Dict[Series, Judged]:

@@ -19,6 +19,8 @@ class Measured(NamedTuple):
 
     run: str
     """Name of its folder."""
+    experiment: str
+    """Its slug, which no other of the run has."""
     created_utc: str
     board: str
     container: str
@@ -70,6 +72,7 @@ def _one(name: str, data: RunData, row: Row) -> Measured:
     logs = [math.log(one) for one in times if one > 0]
     return Measured(
         run=name,
+        experiment=experiment.slug(),
         created_utc=data.run.created_utc,
         board=data.on.board,
         container=experiment.system.container or "",

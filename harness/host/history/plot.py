@@ -36,7 +36,7 @@ Border = Tuple[str, str]
 
 def draw(series: Dict[Series, List[Judged]]) -> Tuple[bytes, int]:
     """The picture, and how many experiments it shows."""
-    measured = ((one, each) for one, each in series.items() if any(point.point.own for point in each))
+    measured = ((one, each) for one, each in series.items() if any(point.point.log_mean is not None for point in each))
     shown = list(islice(measured, MOST_PANELS))
     groups = [list(each) for _, each in groupby(shown, key=lambda one: one[0].setting)]
     heights = [HEAD + (PANEL + ABOVE) * len(each) + BELOW + LINE * (len(_words(each)) + 1) for each in groups]

@@ -3,33 +3,23 @@
 from typing import Any, Dict, List, Mapping, Sequence
 
 from harness.host.history.cache import Connection
-from harness.host.history.series import RECENT, Point, Series
+from harness.host.history.series import Point, Series
 
 ALL = "all"
 """As many threads as the board allowed, however many these are."""
 _SERIES = ", ".join(Series._fields)
-_BY_TIME = "ORDER BY created_utc, run"
 QUERY = f"""
     SELECT {_SERIES}, run, created_utc, variant, computes, rounds_planned, rounds, samples,
-        mean_ns, median_ns, p95_ns, p99_ns, list_min(times_ns), list_max(times_ns), log_mean, log_variance, notes,
+        mean_ns, median_ns, p95_ns, p99_ns, list_min(times_ns), list_max(times_ns), log_mean, notes,
         if(conditions <> lag(conditions) OVER every, lag(conditions) OVER every, NULL),
         if(conditions <> lag(conditions) OVER every, conditions, NULL),
         if(said <> lag(said) OVER every, lag(said) OVER every, NULL),
         if(said <> lag(said) OVER every, said, NULL),
-        count(*) OVER earlier,
-        sum(rounds) OVER earlier AS n,
-        sum(rounds * log_mean) OVER earlier / n AS mean,
-        greatest(0, (sum((rounds - 1) * coalesce(log_variance, 0) + rounds * log_mean ** 2) OVER earlier
-            - n * mean ** 2) / nullif(n - 1, 0)),
-        var_samp(log_mean) OVER earlier
-    FROM measured WHERE {{where}}
-    WINDOW every AS (PARTITION BY {_SERIES} {_BY_TIME}),
-        earlier AS (
-            PARTITION BY {_SERIES}, conditions, rounds = 0 {_BY_TIME} ROWS BETWEEN {RECENT} PRECEDING AND 1 PRECEDING
-        )
+        earlier_runs, covers_runs, ratio, low, high
+    FROM measured JOIN changed USING (run, experiment) WHERE {{where}}
+    WINDOW every AS (PARTITION BY {_SERIES} ORDER BY created_utc, run)
     ORDER BY {_SERIES}, created_utc, run
 """
-"""The variance of pooled rounds is that of their sums of squares, of each run's own and of its mean."""
 
 
 def words(connection: Connection, column: str) -> List[Any]:

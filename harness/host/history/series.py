@@ -5,7 +5,6 @@ from typing import List, NamedTuple, Optional
 
 from harness.host.history import conditions
 from harness.host.report import wording
-from harness.host.stats.earlier import Earlier, Rounds
 
 RECENT = 10
 """Earlier runs that a run is held against: older ones say what the machine was like long ago."""
@@ -70,9 +69,9 @@ class Point(NamedTuple):
     p99_ns: Optional[float]
     least_ns: Optional[float]
     most_ns: Optional[float]
-    """Of the rounds' times, like what follows."""
+    """Of the times of valid rounds."""
     log_mean: Optional[float]
-    log_variance: Optional[float]
+    """Of their logs; None where no round is valid."""
     notes: str
     conditions_before: Optional[str]
     """Of the series' run before, where they are others than this one's; so with the next three."""
@@ -80,11 +79,11 @@ class Point(NamedTuple):
     said_before: Optional[str]
     said_now: Optional[str]
     earlier_runs: int
-    """Under the same conditions, the last RECENT of them; so with what follows."""
-    earlier_rounds: Optional[int]
-    earlier_mean: Optional[float]
-    earlier_variance: Optional[float]
-    earlier_run_variance: Optional[float]
+    """That it is held against; with what follows as in `Changed`."""
+    covers_runs: bool
+    ratio: Optional[float]
+    low: Optional[float]
+    high: Optional[float]
 
     @property
     def border(self) -> List[str]:
@@ -95,19 +94,6 @@ class Point(NamedTuple):
     def said(self) -> List[str]:
         """What else is not as in the run before."""
         return _changes(self.said_before, self.said_now)
-
-    @property
-    def own(self) -> Optional[Rounds]:
-        """None where no round of it ended ok."""
-        return None if self.log_mean is None else Rounds(self.rounds, self.log_mean, self.log_variance)
-
-    @property
-    def earlier(self) -> Optional[Earlier]:
-        """None where there is nothing that it may be compared with."""
-        if self.earlier_rounds is None or self.earlier_mean is None:
-            return None
-        rounds = Rounds(self.earlier_rounds, self.earlier_mean, self.earlier_variance)
-        return Earlier(self.earlier_runs, rounds, self.earlier_run_variance)
 
 
 def _changes(before: Optional[str], now: Optional[str]) -> List[str]:

@@ -1,7 +1,7 @@
 """A series as a table: a line for each run, and a line across it wherever the conditions changed."""
 
 import math
-from typing import List, Optional, Sequence
+from typing import List, Sequence
 
 from harness.host.history.judge import Judged
 from harness.host.history.series import Point, Series
@@ -89,5 +89,5 @@ def _runs(count: int) -> str:
 
 
 def _unknown(one: Judged) -> List[str]:
-    known: Optional[bool] = one.point.earlier.covers_runs if one.point.earlier is not None else None
-    return [RUNS_UNKNOWN] if known is False and one.change is not None and one.change.low is not None else []
+    judged = one.change is not None and one.change.low is not None
+    return [RUNS_UNKNOWN] if judged and not one.point.covers_runs else []

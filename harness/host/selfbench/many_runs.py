@@ -28,6 +28,7 @@ START = datetime(2012, 1, 1, 3, tzinfo=timezone.utc)
 
 def write_runs(results: Path, count: int) -> Path:
     """A folder of results below results/.work with `count` runs of three experiments in five rounds."""
+    (results / ".work").mkdir(parents=True, exist_ok=True)
     parent = Path(tempfile.mkdtemp(dir=str(results / ".work"), prefix="runs-"))
     machine = machines.probe(results / ".work", list(BACKENDS), LocalBoard(results / ".work"))
     engines = [_engine(backend) for backend in BACKENDS]

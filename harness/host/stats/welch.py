@@ -8,7 +8,6 @@ import math
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from scipy import special  # not stats, which takes a second to import and asks the same function
 
 LEAST_ROUNDS = 3
 
@@ -43,6 +42,8 @@ def half_width(parts: Sequence[Tuple[float, int]], confidence: float = 0.95) -> 
 
     `parts` are the variance v of each mean and its degrees of freedom; df = (sum v)^2 / sum(v^2 / degrees).
     """
+    from scipy import special  # here and not stats: a history seldom needs it, and waits a second for the other
+
     spread = sum(variance for variance, _ in parts)
     if spread == 0:
         return 0.0
