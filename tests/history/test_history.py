@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from harness.host.cli import main
+from harness.host.selfbench import many_runs
 from harness.records import LatencySamples, ThroughputSamples
 from tests.example_run import ended, experiment, result
 from tests.history.nights import NULL, ORT, TVM, measured, night, write
@@ -212,6 +213,20 @@ def test_deviations_are_footnotes_of_the_runs_that_have_them(tmp_path: Path, cap
     write(tmp_path, 0, rows, [TVM])
     assert series(history(tmp_path, capsys))[0]["notes"] == "40 of 100 iterations in a budget of 3 s"
     assert "[1] 40 of 100 iterations in a budget of 3 s" in (tmp_path / "history.md").read_text()
+
+
+def test_the_runs_that_selfbench_writes_are_whole_and_have_their_borders(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    results = many_runs.write_runs(tmp_path, many_runs.KERNEL_LASTS + 2)
+    found = history(results, capsys, "--threshold", "1")
+    assert found["damage"] == []
+    rows = series(found)
+    assert {one["rounds"] for one in rows} == {5}
+    borders = [place for place, one in enumerate(rows) if one["conditions_changed"]]
+    assert borders == [many_runs.KERNEL_LASTS]
+    picture = (results / "history.svg").read_text()
+    assert "bars:" not in picture, "so many runs have none"
 
 
 def test_a_threshold_that_nothing_exceeds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -27,7 +27,8 @@ LEAST_RANGE = 0.06
 """Of a panel, as a share of its level: noise is not to fill it."""
 WIDTH, LEFT, RIGHT, PANEL, ABOVE, HEAD, BELOW, LINE = 9.0, 0.8, 0.2, 1.2, 0.3, 0.3, 0.35, 0.17
 """Inches: ABOVE each panel, HEAD above those of a setting, BELOW them, and LINE for each of the words there."""
-CIRCLE = "circle: slower than the earlier runs; bars: from the least to the greatest of the rounds"
+CIRCLE = "circle: slower than the earlier runs"
+BARS = "bars: from the least to the greatest of the rounds"
 
 Panel = Tuple[Series, List[Judged]]
 Border = Tuple[str, str]
@@ -67,7 +68,8 @@ def _group(figure: Figure, group: Sequence[Panel], top: float, total: float) -> 
         _frame(axis, series, points, runs)
         axis.tick_params(axis="x", labelbottom=number == len(group) - 1)
         axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda place, _: dates.get(place, "")))
-    for number, text in enumerate([CIRCLE, *_words(group)]):
+    few = any(len(points) <= MOST_MARKERS for _, points in group)
+    for number, text in enumerate([f"{CIRCLE}; {BARS}" if few else CIRCLE, *_words(group)]):
         figure.text(LEFT / WIDTH, (bottom - BELOW - LINE * number) / total, text, fontsize=7.5, va="top")
 
 
