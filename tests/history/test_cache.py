@@ -1,9 +1,11 @@
 """The cache follows the files: what is read again, what damage does, and what happens where it cannot be had."""
 
 import json
+import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -116,6 +118,24 @@ def test_nothing_but_damage_is_an_error_with_its_reason(tmp_path: Path, capsys: 
     (night(tmp_path, 0) / "run.json").write_text("{")
     assert main(["history", "--results", str(tmp_path)]) == 2
     assert "no run can be read: night-00: run.json is not JSON" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_the_others_count() -> None:
+    if os.geteuid():
+        pytest.skip("only root can become somebody who may read less")
+    with tempfile.TemporaryDirectory() as place:  # not below pytest's own folders, which nobody else may enter
+        results = Path(place)
+        for number in range(2):
+            night(results, number)
+        os.chown(place, 65534, 65534)
+        (results / "night-01").chmod(0o700)
+        os.seteuid(65534)
+        try:
+            found, damage = points(results)
+        finally:
+            os.seteuid(0)
+    assert {one.run for each in found.values() for one in each} == {"night-00"}
+    assert damage == ["night-01: run.json: Permission denied"]
 
 
 def damaged(data: bytes, kind: str, chance: random.Random) -> bytes:

@@ -39,7 +39,10 @@ def folders(results: Path) -> List[str]:
 
 
 def is_run(results: Path, name: str) -> bool:
-    return (results / name / FIRST).exists()
+    try:
+        return (results / name / FIRST).exists()
+    except PermissionError:  # `read` names it
+        return True
 
 
 def look(results: int, name: str, files: str) -> str:
