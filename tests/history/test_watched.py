@@ -53,7 +53,7 @@ def test_hardware_that_was_held_back_in_most_rounds_is_another_state(
     row = series(history(tmp_path, capsys))[1]
     assert row["conditions_changed"] == (["hardware limited ? → throttled: heat"] if border else [])
     assert (row["ratio"] is None) is border
-    assert f"LIMITED in {rounds} of 5 rounds (throttled: heat)" in row["notes"]
+    assert row["notes"] == f"LIMITED in {rounds} of 5 rounds (throttled: heat)"
 
 
 def test_a_round_that_is_invalid_judges_nothing_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

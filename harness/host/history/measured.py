@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from harness.host.history import conditions, watched
+from harness.host.report import verdicts
 from harness.host.report.collect import Row, rows
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median
@@ -128,7 +129,9 @@ def _options(experiment: Experiment) -> str:
 def _notes(row: Row) -> List[str]:
     """Each once, however many rounds have it."""
     found = [f"{one.status}: {one.reason}" for one in row.results if one.status != "ok"]
-    return [*row.badges, *watched.notes(row.results), *dict.fromkeys(found)]
+    figures = verdicts.badges(row.results)  # which differ from run to run: a page of footnotes that say the same
+    badges = [text for text in row.badges if text not in figures]
+    return [*watched.notes(row.results), *badges, *dict.fromkeys(found)]
 
 
 def _json(facts: Dict[str, Any]) -> str:

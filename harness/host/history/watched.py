@@ -22,18 +22,22 @@ def state(results: Sequence[Result]) -> Dict[str, Any]:
         found["power mode told"] = before.power_mode
         caps = {clock.name: clock.cap_hz for clock in before.clocks}
         found.update({f"clock {name}": f"{cap / 1e6:.0f} MHz" for name, cap in caps.items() if cap is not None})
-    counts = _cells([one.hardware for one in results], LIMITED)
-    found["hardware limited"] = ", ".join(code for code, cells in sorted(counts.items()) if 2 * cells > len(results))
+    measured = [one for one in results if one.samples is not None]
+    counts = _cells([one.hardware for one in measured], LIMITED)
+    found["hardware limited"] = ", ".join(code for code, cells in sorted(counts.items()) if 2 * cells > len(measured))
     return found
 
 
 def notes(results: Sequence[Result]) -> List[str]:
     """Verdicts that a reader must know; in how many cells, by what."""
-    found = []
-    for word, verdicts in ((INVALID, [one.integrity for one in results]), (LIMITED, [one.hardware for one in results])):
-        for code, cells in sorted(_cells(verdicts, word).items()):
-            found.append(f"{word} in {cells} of {len(results)} rounds ({code})")
-    return found
+    measured = [one for one in results if one.samples is not None]
+    wrong = _cells([one.integrity for one in measured], INVALID)
+    limited = _cells([one.hardware for one in measured], LIMITED)
+    return [
+        f"{word} in {cells} of {len(measured)} rounds ({code})"
+        for word, counts in ((INVALID, wrong), (LIMITED, limited))
+        for code, cells in sorted(counts.items())
+    ]
 
 
 def _cells(verdicts: Sequence[Optional[Verdict]], weight: str) -> Dict[str, int]:
