@@ -128,7 +128,7 @@ class EngineStore:
         cache = self.learned(made_of, name)
         if not cache.exists() or (name == TIMING_CACHE and _chooses_alone(made_of.build)):
             return None
-        return board.learned(cache, hashlib.sha256(cache.read_bytes()).hexdigest())
+        return board.learned(cache, _sha256(cache))
 
     def _learn(self, folder: Path, made_of: Ingredients) -> None:
         """Takes what a build has learned out of its engine's folder; it replaces what was known whole."""
