@@ -19,6 +19,8 @@ class Settings(NamedTuple):
     repeats: int = 3
     min_repeat_s: float = 0.02
     """Each repeat calls the candidate so often that it takes at least so long."""
+    hopeless_s: float = 1.0
+    """A candidate of which one call takes longer has that one time alone: it cannot be the best any more."""
     limit_s: float = 10.0
     """Loading, filling its arguments and timing together; a candidate that takes longer is ended."""
 
