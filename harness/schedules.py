@@ -82,9 +82,16 @@ def chosen(contents: Contents) -> List[Chosen]:
     return found
 
 
+def form(contents: Contents) -> str:
+    """How the graph of a tuned engine is written: as in the newest job that ended, or that began where none ended."""
+    ended = {one.job for one in contents.of(End)}
+    newest = max(contents.of(Job), key=lambda one: (one.job in ended, one.started_utc, one.job), default=None)
+    return "plain" if newest is None else newest.form
+
+
 def records_sha256(contents: Contents) -> str:
-    """Of what matters to an engine: the chosen schedules."""
-    return digest([[one.task.task, trace_hash(one.trial.trace)] for one in chosen(contents)], 64)
+    """Of what matters to an engine: the chosen schedules, and the form of the graph that they were found for."""
+    return digest([form(contents), *([one.task.task, trace_hash(one.trial.trace)] for one in chosen(contents))], 64)
 
 
 def tuning(contents: Contents) -> Tuning:

@@ -62,6 +62,8 @@ class Job(Record, frozen=True, tag_field="kind", tag="job"):
     threads: int
     machine: str
     """The processor or device that measured, in words that name nobody's machine."""
+    form: str = "plain"
+    """How the graph was written before its tasks were taken from it, by the backend's name for it: `nhwc`."""
 
 
 class Task(Record, frozen=True, tag_field="kind", tag="task"):
