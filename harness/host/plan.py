@@ -25,6 +25,7 @@ DEFAULT_MEMORY = "default"
 IO_MEMORY = (DEFAULT_MEMORY, "host", "pinned", "mapped", "managed")
 ISSUE_MODES = ("latency", "throughput")
 FLOOR = "null"
+UNTUNED = "untuned"
 NO_BASELINES = {"tensorrt_rtx": "it is another product than TensorRT, and nobody's baseline"}
 BOUNDS: Dict[str, Tuple[float, float]] = {
     "rounds": (1, 10_000),
@@ -60,13 +61,18 @@ class Block(Record, frozen=True):
     io_memory: List[str] = msgspec.field(default_factory=lambda: [DEFAULT_MEMORY])
     issue_modes: List[str] = msgspec.field(default_factory=lambda: ["latency"])
     cuda_graph: List[bool] = msgspec.field(default_factory=lambda: [False])
+    variants: List[str] = msgspec.field(default_factory=lambda: [UNTUNED])
+    """Of backends that have them: `tuned` takes what `make tune` found."""
+    target: Optional[str] = None
+    """What backends that compile for one are told to compile for: `x86-64-v3`, `nvidia/jetson-agx-xavier`. None is the
+    machine that builds."""
     builds: int = 1
     """How often each engine is built; every build is an experiment of its own, since builds differ."""
     options: Dict[str, Dict[str, Option]] = {}
     """Backend to its own build options: `[experiments.options.tensorrt]` with `workspace_mb = 2048`."""
 
 
-LISTS = tuple(name for name in Block.__struct_fields__ if name not in {"builds", "options"})
+LISTS = tuple(name for name in Block.__struct_fields__ if name not in {"builds", "options", "target"})
 
 
 class Until(Record, frozen=True):
@@ -120,6 +126,8 @@ class Overrides(Record, frozen=True):
     io_memory: Optional[List[str]] = None
     issue_modes: Optional[List[str]] = None
     cuda_graph: Optional[List[bool]] = None
+    variants: Optional[List[str]] = None
+    target: Optional[str] = None
     builds: Optional[int] = None
     rounds: Optional[int] = None
     warmup: Optional[int] = None
@@ -186,6 +194,7 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
         raise PlanError(f"{overruled.get('calibration', where)}: there is no folder {plan.calibration!r} of images")
     for block in plan.experiments:
         _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
+    _check_variants(plan.experiments, overruled.get("variants", where))
 
 
 def _check_sensing(plan: Plan, overruled: Dict[str, str], where: str) -> None:
@@ -210,6 +219,18 @@ def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
         raise PlanError(f"{where}: baseline {baseline!r} is not measured by this plan, {what}")
 
 
+def _check_variants(blocks: Sequence[Block], where: str) -> None:
+    """A variant that no backend beside it has would be measured by nobody, without a word."""
+    of = {name: backends.variants(name) for name in backends.names()}
+    known = list(dict.fromkeys([UNTUNED, *(one for each in of.values() for one in each)]))
+    for variant in dict.fromkeys(one for block in blocks for one in block.variants):
+        _known("variant", variant, known, where)
+        asked = {name for block in blocks if variant in block.variants for name in block.backends}
+        if variant != UNTUNED and not any(variant in of[name] for name in asked):
+            have = ", ".join(name for name, each in of.items() if variant in each)
+            raise PlanError(f"{where}: variant {variant!r} is of {have}, which this plan does not measure with it")
+
+
 def _check_block(block: Block, where: Dict[str, str]) -> None:
     for name in LISTS:
         if not getattr(block, name):
@@ -222,6 +243,8 @@ def _check_block(block: Block, where: Dict[str, str]) -> None:
         _known("I/O memory", memory, IO_MEMORY, where["io_memory"])
     for mode in block.issue_modes:
         _known("issue mode", mode, ISSUE_MODES, where["issue_modes"])
+    if block.target is not None and not block.target.strip():
+        raise PlanError(f"{where['target']}: target is empty; name one, like x86-64-v3, or leave it out")
     if not 1 <= block.builds <= MOST_BUILDS:
         limit = "the least is 1" if block.builds < 1 else f"the most is {MOST_BUILDS}"
         raise PlanError(f"{where['builds']}: builds is {block.builds}; {limit}")
