@@ -60,6 +60,19 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
     return Built(executed, EMULATED if emulated else "", settings=settings if kernels else {})
 
 
+def imported(model: Path, precision: str) -> Any:
+    """The model's graph as a Relax module, in fp16 where that is asked for; raises whatever TVM's importer raises."""
+    import onnx
+    from tvm.relax.frontend.onnx import from_onnx
+
+    module = from_onnx(onnx.load(str(model)))
+    if precision == "fp16":
+        from harness.backends._tvm_half import half
+
+        module = half(module)
+    return module
+
+
 def _compile(module: Any, target: Target, path: Path) -> None:
     import tvm
     from tvm.support import cc

@@ -53,7 +53,6 @@ def compare(
     tasks: Sequence[TuningTask],
     defaults: Sequence[Defaults],
     known: Dict[str, Dict[str, Known]],
-    target: str,
     workloads: Dict[str, str],
     flow: Flow,
     journal: Journal,
@@ -67,7 +66,7 @@ def compare(
         if best and default.library:
             runners[place, 0] = default.library
             for rank, one in enumerate(best, start=1):
-                module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, target)
+                module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
                 works.append(Work((place, rank), module, arguments(one.args_info), ONCE, "", True))
     flow.add(works)
     runners.update({done.work.key: done.library for done in _all(flow) if done.library})

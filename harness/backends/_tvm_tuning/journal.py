@@ -14,7 +14,9 @@ class Journal:
     """Of one job."""
 
     def __init__(self, log: Log, job: Job, target: str) -> None:
-        self._log, self._job, self._target = log, job.job, target
+        self._log, self._job = log, job.job
+        self.target = target
+        """As trials name it."""
         self._began = time.monotonic()
         self.trials = 0
         self.outcomes: Dict[str, int] = {INVALID: 0, TIMED_OUT: 0, CRASHED: 0}
@@ -36,7 +38,7 @@ class Journal:
                 task=task,
                 trace=trace,
                 args_info=args_info,
-                target=self._target,
+                target=self.target,
                 times_ns=nanoseconds(times_s),
                 seconds=round(self.seconds(), 3),
             )

@@ -72,17 +72,18 @@ class Search:
         found.trials = len(times)
         return found
 
-    def run(self, trials: int, until: Callable[[], bool]) -> None:
-        """Until so many trials are logged, or `until` says so, or no task has a new candidate.
+    def run(self, trials: int, until: Callable[[], str]) -> str:
+        """Until so many trials are logged, or `until` gives a reason, or no task has a new candidate; tells which.
 
         What is on its way then is dropped, but for the candidate that is being measured.
         """
+        ended = ""
         last = self._journal.trials + trials
         wake, waker = os.pipe()
         self._journal.point(whole_s(self.progress))
         with ThreadPoolExecutor(1) as thread:
             thought: Optional["Future[Optional[Batch]]"] = None
-            while self._journal.trials < last and not until():
+            while not ended:
                 if thought is not None and thought.done():
                     os.read(wake, 1)
                     batch, thought = thought.result(), None
@@ -91,13 +92,14 @@ class Search:
                 if thought is None:
                     place = self._next()
                     if place is None and not self._finished and not self._batches:
-                        break
+                        ended = "space"
                     if place is not None or self._finished:
                         finished, self._finished = self._finished, []
                         thought = thread.submit(self._think, finished, place)
                         thought.add_done_callback(lambda _: os.write(waker, b"."))
                 for done in self._flow.step([wake], thinking=thought is not None):
                     self._take(done, last)
+                ended = ended or ("trials" if self._journal.trials >= last else until())
             self._flow.drop()
             while self._flow.waiting() and self._journal.trials < last:
                 for done in self._flow.step():
@@ -105,6 +107,7 @@ class Search:
         self._journal.point(whole_s(self.progress))
         os.close(wake)
         os.close(waker)
+        return ended
 
     def _next(self) -> Optional[int]:
         """The task to propose candidates of now, or None: enough are on their way."""
