@@ -54,6 +54,16 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     schema: int = SCHEMA
 
 
+class Fleet(Record, frozen=True):
+    """Boards that measure for a tuning job on this machine, each through an RPC server of TVM's."""
+
+    port: int
+    """Of TVM's tracker on this machine's loopback."""
+    keys: Dict[str, str]
+    """A board's name to what its server is called in the tracker: made for one job, and for nobody else to know, since
+    a server runs what it is sent."""
+
+
 class TuneJob(Record, frozen=True, tag_field="kind", tag="tune-job"):
     """Search schedules for a model's tasks and log every trial. Out: Tuned."""
 
@@ -82,9 +92,8 @@ class TuneJob(Record, frozen=True, tag_field="kind", tag="tune-job"):
     """What measures, in words for the log."""
     strategy: str = "evolutionary"
     cost_model: str = "xgb"
-    tracker: Optional[str] = None
-    """`address:port` of the RPC tracker whose boards measure; None measures here."""
-    tracker_key: str = ""
+    fleet: Optional[Fleet] = None
+    """Boards that measure; None measures here."""
     schema: int = SCHEMA
 
 
@@ -320,16 +329,6 @@ class Inspection(Record, frozen=True, tag_field="kind", tag="inspection"):
     missing: Dict[str, List[str]]
     """Folders that a variable names and that are not there."""
     schema: int = SCHEMA
-
-
-class Fleet(Record, frozen=True):
-    """Boards that measure for a tuning job on this machine, each through an RPC server of TVM's."""
-
-    port: int
-    """Of TVM's tracker on this machine's loopback."""
-    keys: Dict[str, str]
-    """A board's name to what its server is called in the tracker: made for one job, and for nobody else to know, since
-    a server runs what it is sent."""
 
 
 class TrackJob(Record, frozen=True, tag_field="kind", tag="track-job"):

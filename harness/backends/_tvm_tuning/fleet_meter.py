@@ -41,7 +41,7 @@ class FleetMeter:
         self._answers: List[Answer] = []
 
     def places(self) -> int:
-        self._look()
+        """As of the last look: looking here would take from its pipe what should wake who waits for answers."""
         return sum(one.there for one in self._boards)
 
     def send(self, number: int, library: Path, args_info: Sequence[ArgInfo], settings: Settings) -> None:
