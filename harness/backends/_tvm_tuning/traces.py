@@ -40,7 +40,9 @@ def _live(value: Any) -> Any:
     import tvm
 
     if isinstance(value, dict):
-        return tvm.ir.load_json(value[LIVE]) if set(value) == {LIVE} else {key: _live(one) for key, one in value.items()}
+        return (
+            tvm.ir.load_json(value[LIVE]) if set(value) == {LIVE} else {key: _live(one) for key, one in value.items()}
+        )
     if isinstance(value, list):
         return [_live(one) for one in value]
     return value
