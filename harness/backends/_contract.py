@@ -9,6 +9,8 @@ from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optiona
 
 import numpy
 
+from harness.errors import Unsupported
+from harness.jobs import Tuned, TuneJob, TuneProgress
 from harness.records import BuildOptions, InferenceOptions
 
 Feed = Dict[str, numpy.ndarray]
@@ -55,6 +57,16 @@ class Timer(Protocol):
     def stop(self) -> None: ...
 
     def elapsed_ns(self) -> int: ...
+
+
+class Telling(Protocol):
+    """Whoever waits for a tuning job."""
+
+    def told(self, progress: TuneProgress) -> None:
+        """Called often; how much of it is passed on is the other's business."""
+
+    def stopped(self) -> bool:
+        """Whether it was asked to end early."""
 
 
 class Runner(abc.ABC):
@@ -154,3 +166,10 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
         """A runner with its buffers made; `engine_dir` is what `build` wrote on a machine of the same key."""
+
+    def tune(self, job: TuneJob, telling: Telling) -> Tuned:
+        """Tries schedules for the parts of a model, each logged the moment it has a time.
+
+        Raises BuildError (nothing to tune, or not like this), Unsupported (not here) or StorageError.
+        """
+        raise Unsupported(f"{job.ingredients.build.backend} has nothing to tune")

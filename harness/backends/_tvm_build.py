@@ -16,7 +16,7 @@ from harness import cpu
 from harness.backends import _tvm_target
 from harness.backends._contract import Built, Materials
 from harness.backends._tvm_target import Target
-from harness.errors import BuildError, Unsupported
+from harness.errors import BuildError, HarnessError, Unsupported
 from harness.records import BuildOptions
 
 LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
@@ -30,20 +30,15 @@ SOURCE = "source"
 
 def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
     """Raises BuildError or Unsupported."""
+    import onnx
+
     model = materials.model
     settings: Dict[str, str] = {}
-    import onnx
-    from tvm.relax.frontend.onnx import from_onnx
-
     try:
         target = _tvm_target.target(options.target)
         kernels = _kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
-        module = from_onnx(graph)
-        if options.precision == "fp16":
-            from harness.backends._tvm_half import half
-
-            module = half(module)
+        module = imported(model, options.precision)
         executed = _layers(module)
         pipeline: Optional[str] = "default"
         if materials.trials is not None:
@@ -52,7 +47,7 @@ def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Buil
             module, settings = engine.tuned(module, target.tvm, materials.trials)
             pipeline = None
         _compile(module, target, engine_dir / LIBRARY, pipeline)
-    except Unsupported:
+    except HarnessError:
         raise
     except Exception as error:  # importer and compiler raise classes of many kinds
         raise BuildError(f"tvm cannot build {model.name}: {type(error).__name__}: {first_line(error)}") from error
@@ -69,6 +64,19 @@ def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Buil
     if kernels:
         settings["cuda_kernels"] = kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")
     return Built(executed, EMULATED if emulated else "", settings=settings)
+
+
+def imported(model: Path, precision: str) -> Any:
+    """The model's graph as a Relax module, in fp16 where that is asked for; raises whatever TVM's importer raises."""
+    import onnx
+    from tvm.relax.frontend.onnx import from_onnx
+
+    module = from_onnx(onnx.load(str(model)))
+    if precision == "fp16":
+        from harness.backends._tvm_half import half
+
+        module = half(module)
+    return module
 
 
 def _compile(module: Any, target: Target, path: Path, pipeline: Optional[str]) -> None:

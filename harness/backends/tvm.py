@@ -12,9 +12,10 @@ from typing import List
 
 from harness import cpu
 from harness.backends import _contract, _tvm_build, _tvm_target
-from harness.backends._contract import Built, Materials
+from harness.backends._contract import Built, Materials, Telling
 from harness.device import IO_MEMORY, open_device
 from harness.errors import BuildError, Unsupported
+from harness.jobs import Tuned, TuneJob
 from harness.records import BuildOptions, InferenceOptions
 
 FACTS = "with targets"
@@ -62,6 +63,11 @@ class Backend(_contract.Backend):
 
     def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
         return _tvm_build.build(materials, options, engine_dir)
+
+    def tune(self, job: TuneJob, telling: Telling) -> Tuned:
+        from harness.backends._tvm_tuning import verb
+
+        return verb.tune(job, telling)
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> _contract.Runner:
         layout = json.loads((engine_dir / _tvm_build.TENSORS).read_text())

@@ -29,6 +29,8 @@ VERBS: Dict[str, Type[Record]] = {
     "crosscheck": jobs.CrosscheckJob,
     "tune": jobs.TuneJob,
     "versus": jobs.VersusJob,
+    "track": jobs.TrackJob,
+    "serve": jobs.ServeJob,
 }
 PR_SET_PDEATHSIG = 1
 

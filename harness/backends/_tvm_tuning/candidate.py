@@ -57,7 +57,7 @@ class Loaded:
 
     def times_s(self, library: str, args_info: Sequence[ArgInfo], settings: Settings) -> Tuple[float, ...]:
         """Seconds of one call, a repeat an entry; raises whatever a candidate brings about."""
-        module = self._tvm.runtime.load_module(library)
+        module = self.module(library)
         arguments = self._filled(args_info)
         name = module.entry_name
         # The evaluator's first call of each is not timed.
@@ -69,6 +69,9 @@ class Loaded:
             name, self.device, number=number, repeat=settings.repeats, min_repeat_ms=int(settings.min_repeat_s * 1e3)
         )
         return tuple(float(one) for one in timed(*arguments).results)
+
+    def module(self, library: str) -> Any:
+        return self._tvm.runtime.load_module(library)
 
     def _filled(self, args_info: Sequence[ArgInfo]) -> Tuple[Any, ...]:
         key = json.dumps(args_info)

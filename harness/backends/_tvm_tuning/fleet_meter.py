@@ -1,0 +1,101 @@
+"""Measures candidates on the boards of a fleet, through TVM's RPC tracker and servers; boards may die and come back.
+
+What a board had when it died is given back, and no candidate is answered twice. The trials that came in are the
+search's, which has written them down by then.
+"""
+
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence
+
+from harness.backends._tvm_tuning.fleet_board import Board
+from harness.backends._tvm_tuning.meter import CRASHED, Answer, ArgInfo, Settings
+from harness.errors import DeviceError
+from harness.jobs import Fleet
+
+PATIENCE_S = 60.0
+"""How long a job goes on without any board: as long as one takes to start anew."""
+MOST_LOSSES = 2
+"""Boards that die under one candidate, before it is the candidate that is given up."""
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class FleetMeter:
+    """See `meter.py`. Made in the main thread: the processes that speak with boards die with their maker."""
+
+    overlaps = True
+
+    def __init__(
+        self, fleet: Fleet, kind: str, say: Callable[[str], None] = _to_stderr, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Returns at once; boards come as they answer."""
+        self._boards = [Board(name, fleet, kind, say) for name in fleet.keys]
+        self._patience_s = patience_s
+        self._none_since: Optional[float] = time.monotonic()
+        self._losses: Dict[int, int] = {}
+        self._answers: List[Answer] = []
+
+    def places(self) -> int:
+        """As of the last look: looking here would take from its pipe what should wake who waits for answers."""
+        return sum(one.there for one in self._boards)
+
+    def send(self, number: int, library: Path, args_info: Sequence[ArgInfo], settings: Settings) -> None:
+        free = [one for one in self._boards if one.free]
+        assert free, "a candidate is sent while fewer are out than there are places"
+        free[0].send(number, library, args_info, settings)
+
+    def answers(self, timeout_s: float) -> List[Answer]:
+        """Raises DeviceError where no board has been there for long."""
+        end = time.monotonic() + timeout_s
+        self._look()
+        while not self._answers:
+            now = time.monotonic()
+            self._refuse_to_wait_for_ever(now)
+            if now >= end:
+                return []
+            due = min([end, *(one for one in (board.due() for board in self._boards) if one is not None)])
+            select.select(self.wakers(), [], [], max(0.0, min(due - now, 1.0)))
+            self._look()
+        found, self._answers = self._answers, []
+        return found
+
+    def wakers(self) -> List[int]:
+        return [one.child.fileno() for one in self._boards if not one.over]
+
+    def close(self) -> None:
+        for one in self._boards:
+            if not one.over:
+                one.close()
+
+    def _look(self) -> None:
+        for board in self._boards:
+            self._answers += [self._judged(one) for one in board.look()]
+        if any(one.there for one in self._boards):
+            self._none_since = None
+        elif self._none_since is None:
+            self._none_since = time.monotonic()
+
+    def _judged(self, answer: Answer) -> Answer:
+        if not answer.lost:
+            return answer
+        self._losses[answer.number] = self._losses.get(answer.number, 0) + 1
+        if self._losses[answer.number] < MOST_LOSSES:
+            return answer
+        return answer._replace(outcome=CRASHED, reason=f"{MOST_LOSSES} boards died under it: {answer.reason}")
+
+    def _refuse_to_wait_for_ever(self, now: float) -> None:
+        if self._none_since is None:
+            return
+        over = all(one.over for one in self._boards)
+        if over or now - self._none_since >= self._patience_s:
+            waited = "" if over else f" for {self._patience_s:g} s"
+            raise DeviceError(
+                f"no board has been there to measure on{waited}: "
+                + "; ".join(f"{one.name}: {one.why}" for one in self._boards)
+                + ". Every finished trial is kept: mend what is named, and the same command goes on"
+            )
