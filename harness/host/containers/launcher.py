@@ -39,7 +39,7 @@ exit $code
 
 
 class ContainerLauncher:
-    """One worker, its container and its volume. Verbs: place, run, get, take, close; a context manager closes."""
+    """One worker, its container and its volume. Verbs: place, run, put, get, take, close; a context manager closes."""
 
     def __init__(
         self,
@@ -73,6 +73,11 @@ class ContainerLauncher:
             self._daemon.again(self._kill)
         return self._daemon.again(lambda: self._ended(in_time, limit_s))
 
+    def put(self, name: str, data: bytes) -> None:
+        packed = archive.pack({f"job/{name}": data}, privilege.USER)
+        with self._daemon.words():
+            self._daemon.client.api.put_archive(self._id, VOLUME, packed)
+
     def get(self, name: str) -> Optional[bytes]:
         return self._daemon.again(lambda: read(self._daemon, str(self._id), name))
 
@@ -93,6 +98,7 @@ class ContainerLauncher:
         marks = labels.labels("cell", self._about)
         self._volume = api.create_volume(labels=marks)["Name"]
         mounts = [cell_mount(self._volume), *store_mounts()]
+        mounts += [Mount("/tuning", labels.TUNING)] if verb == "tune" else []
         self._id = api.create_container(
             self._image,
             entrypoint=["/bin/sh"],  # not a base's own, as NVIDIA's server images have one
