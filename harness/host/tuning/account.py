@@ -77,7 +77,8 @@ def parts(contents: Contents, jobs: "set[str]") -> List[Part]:
     counts: Dict[str, int] = {}
     for trial in contents.of(Trial):
         counts[trial.task] = counts.get(trial.task, 0) + 1
-    seen = {one.task for one in [*contents.of(Trial), *contents.of(Default)] if one.job in jobs}
+    timed: List[Union[Trial, Default]] = [*contents.of(Trial), *contents.of(Default)]
+    seen = {one.task for one in timed if one.job in jobs}
     seen |= {task for task, one in chosen.items() if one.job in jobs}
     found, whole = [], 0.0
     for task in {one.task: one for one in contents.of(Task)}.values():
