@@ -32,6 +32,13 @@ class Launcher(Protocol):
 
     def run(self, verb: str, job: Record, limit_s: float) -> Exit: ...
 
+    def stop(self) -> None:
+        """From another thread than that which waits in `run`: the worker is ended, and `run` returns."""
+
+    def line(self, port: int) -> ContextManager[Optional[int]]:
+        """Two ways while it lasts: what the worker listens on, on its loopback, is reached here at the same port of
+        ours; and it reaches ours at `port` at its own. Gives the one port that it may listen on; None is any."""
+
     def get(self, name: str) -> Optional[bytes]:
         """A file of the folder; None where there is none."""
 

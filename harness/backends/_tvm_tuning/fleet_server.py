@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.backends._tvm_tuning.fleet_tracker import LOOPBACK
+from harness.backends._tvm_tuning.fleet_tracker import LOOPBACK, stretch
 from harness.jobs import ServeJob
 
 LIMIT = "harness.tuning.limit"
@@ -44,12 +44,13 @@ def serve(job: ServeJob) -> int:
     _register(tvm, LIMIT, _limit)
     os.register_at_fork(after_in_child=_end_with_the_server)
     threading.excepthook = _in_one_line
+    ports = stretch() if job.port is None else range(job.port, job.port + 1)
     while _there(job.tracker_port):
         os.chdir(job.folder)  # TVM leaves a server whose session crashed in a folder that is removed
         state = server.PopenRPCServerState(
             host=LOOPBACK,
-            port=job.ports[0],
-            port_end=job.ports[1],
+            port=ports.start,
+            port_end=ports.stop,
             tracker_addr=(LOOPBACK, job.tracker_port),
             key=job.key,
             custom_addr=LOOPBACK,

@@ -184,4 +184,3 @@ def _context(ms: Any, module: Any, target: Any, space: Any, strategy: Any, name:
     made = calls.TuneContext(module, target, space, strategy, name, how.threads, seed, logging)
     calls.TuneContextInitialize(made)
     return made
-

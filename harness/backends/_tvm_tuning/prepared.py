@@ -96,7 +96,7 @@ def default_schedules(target: Any) -> List[Any]:
 
 def _sigmoid(builder: Any, call: Any) -> Any:
     """LLVM calls libm once an element for `exp`; this is Cephes' `expf` (S. Moshier) written as plain arithmetic."""
-    from tvm import relax, te, tirx
+    from tvm import te, tirx
 
     value = call.args[0]
     if str(value.ty.dtype) != "float32":
