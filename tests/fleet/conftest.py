@@ -1,4 +1,4 @@
-"""Hand-made candidates, and servers of this machine that play boards: real processes of TVM's, a few of them at a time."""
+"""Hand-made candidates, and servers of this machine that play boards: real processes of TVM's, a few at a time."""
 
 import shutil
 import subprocess

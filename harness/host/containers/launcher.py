@@ -40,7 +40,7 @@ exit $code
 
 
 class ContainerLauncher:
-    """One worker, its container and its volume. Verbs: place, run, stop, line, get, take, close; a context manager closes."""
+    """One worker, its container and its volume. `host/board.py` says what each verb does; a context manager closes."""
 
     def __init__(
         self,
