@@ -1,14 +1,18 @@
 """Boards that are servers on this machine, and a search's part of the talk with a meter."""
 
 import contextlib
+import shutil
+import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
+
+import pytest
 
 from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.backends._tvm_tuning.meter import Answer, Settings
-from harness.host.board import LocalBoard
-from harness.host.fleet import boards, serving
+from harness.host.board import Board, LocalBoard
+from harness.host.fleet import boards
 from harness.host.progress import Progress
 from harness.jobs import Fleet
 
@@ -23,6 +27,22 @@ SETTINGS = Settings(repeats=2, min_repeat_s=0.02, limit_s=5.0)
 LIMIT_S = 60.0
 
 
+def built(folder: Path) -> Dict[str, Path]:
+    """Each a shared library as TVM makes them, with one function; what that does stands in KINDS. Skips without TVM."""
+    pytest.importorskip("tvm", reason="TVM publishes no wheel for this Python")
+    pytest.importorskip("tornado", reason="TVM's tracker needs tornado")
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    for name, body in KINDS.items():
+        source = folder / f"{name}.cc"
+        source.write_text(
+            "#include <cstdlib>\n#include <unistd.h>\n"
+            f'extern "C" int __tvm_ffi_main(void*, void*, int, void*) {{ {body} }}\n'
+        )
+        subprocess.run(["g++", "-shared", "-fPIC", "-o", str(folder / f"{name}.so"), str(source)], check=True)
+    return {name: folder / f"{name}.so" for name in KINDS}
+
+
 class Ground:
     """A results folder, candidates, and what was said; a fleet on three boards, or on those that are named."""
 
@@ -30,11 +50,6 @@ class Ground:
         self.folder, self.libraries = folder, libraries
         self.said: List[str] = []
         self.progress = Progress(quiet=True)
-        self.servings: Dict[str, serving.Serving] = {}
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator["Ground"]:
-        yield self
 
     @contextlib.contextmanager
     def fleet(self, *names: str) -> Iterator[Fleet]:
@@ -43,6 +58,11 @@ class Ground:
             board = LocalBoard(self.folder / name)
             board.name = name
             made.append(board)
+        with self.fleet_on(made) as fleet:
+            yield fleet
+
+    @contextlib.contextmanager
+    def fleet_on(self, made: Sequence[Board]) -> Iterator[Fleet]:
         with boards.served(made, self.folder, 1, LIMIT_S, self.progress) as fleet:
             yield fleet
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Optional, Union
 
-from harness.errors import LaunchError
+from harness.errors import HarnessError
 from harness.host.board import Board, Launcher
 from harness.host.launch.ask import ask_with
 from harness.host.progress import Progress
@@ -31,7 +31,7 @@ class Serving(threading.Thread):
         while not self._over.is_set():
             try:
                 answer = self._once()
-            except LaunchError as error:
+            except HarnessError as error:
                 answer = Failure(status="crashed", reason=str(error))
             if self._over.is_set():
                 return
