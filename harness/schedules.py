@@ -110,6 +110,7 @@ def tuning(contents: Contents) -> Tuning:
         trials=trials,
         seconds=round(seconds, 1),
         seeds=sorted({one.seed for one in jobs.values() if one is not None}),
+        form=form(contents),
     )
 
 

@@ -133,7 +133,7 @@ def _cell(request: Request, part: Part, experiment: Experiment, number: int, gro
         return Result(experiment=experiment, round=number, status=ground.status, reason=ground.reason)
     board = part.survey.board
     tolerance, _ = part.survey.model(experiment.build).tolerance(experiment.build.precision)
-    engine_dir = board.engine(EngineStore(request.results).folder(ground.ingredients))
+    engine_dir = board.engine(EngineStore(request.results).place(ground.engine))
     arrays = board.arrays(ReferenceStore(request.results).arrays(ground.reference))
     start = time.monotonic()
     with board.launch({"run": part.run.name, "cell": experiment.slug(), "round": str(number)}) as launcher:

@@ -107,7 +107,9 @@ def engine_label(build: BuildOptions) -> str:
 
 def _of_build(build: BuildOptions) -> List[str]:
     """What else sets one engine apart from another: its backend's options and which of several builds it is."""
-    words = [f"{name}={value}" for name, value in (build.options or {}).items()]
+    words = [build.variant] if build.variant is not UNSET else []
+    words += [f"for {build.target}"] if build.target is not None else []
+    words += [f"{name}={value}" for name, value in (build.options or {}).items()]
     return words + ([f"build {build.build_number}"] if build.build_number is not UNSET else [])
 
 

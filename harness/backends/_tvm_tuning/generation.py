@@ -53,6 +53,11 @@ def extracted(module: Any, target: Any) -> List[Any]:
     return list(schedules().relax_integration.extract_tasks(module, target))
 
 
+def workload(module: Any) -> str:
+    """JSON of a task's module."""
+    return json.dumps(schedules().database.Workload(module).as_json())
+
+
 def task_hash(module: Any) -> str:
     return str(schedules().utils.shash2hex(module))
 
@@ -70,7 +75,6 @@ class Space:
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
         database.commit_workload(module)
-        self.workload = json.dumps(self._workload.as_json())
 
     def propose(self) -> List[Proposal]:
         """The next batch; empty where the strategy has nothing more to offer."""

@@ -1,7 +1,7 @@
 """What measures candidates: the contract that the search speaks with a CPU, a CUDA device or a fleet of boards.
 
-A meter is asked from one thread. It raises nothing for what a candidate does: every candidate sent comes back as exactly
-one Answer, be it from a board that died.
+A meter is asked from one thread. It raises nothing for what a candidate does: every candidate sent comes back as
+exactly one Answer, be it from a board that died.
 """
 
 from pathlib import Path
