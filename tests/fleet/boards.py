@@ -1,7 +1,9 @@
 """Boards that are servers on this machine, and a search's part of the talk with a meter."""
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -20,7 +22,6 @@ KINDS = {
     "quick": "usleep(2000); return 0;",
     "crash": "abort();",
     "hang": "for (volatile int i = 0;; ++i) {}",
-    "raise": "return -1;",
 }
 ARGUMENTS = [["TENSOR", "float32", [4, 4]], ["TENSOR", "float32", [4, 4]]]
 SETTINGS = Settings(repeats=2, min_repeat_s=0.02, limit_s=5.0)
@@ -28,7 +29,7 @@ LIMIT_S = 60.0
 
 
 def built(folder: Path) -> Dict[str, Path]:
-    """Each a shared library as TVM makes them, with one function; what that does stands in KINDS. Skips without TVM."""
+    """Each a shared library as TVM makes them, with one function; what that does stands in KINDS; and one that is no library. Skips without TVM."""
     pytest.importorskip("tvm", reason="TVM publishes no wheel for this Python")
     pytest.importorskip("tornado", reason="TVM's tracker needs tornado")
     if shutil.which("g++") is None:
@@ -40,11 +41,12 @@ def built(folder: Path) -> Dict[str, Path]:
             f'extern "C" int __tvm_ffi_main(void*, void*, int, void*) {{ {body} }}\n'
         )
         subprocess.run(["g++", "-shared", "-fPIC", "-o", str(folder / f"{name}.so"), str(source)], check=True)
-    return {name: folder / f"{name}.so" for name in KINDS}
+    (folder / "refused.so").write_text("no library")
+    return {name: folder / f"{name}.so" for name in [*KINDS, "refused"]}
 
 
 class Ground:
-    """A results folder, candidates, and what was said; a fleet on three boards, or on those that are named."""
+    """A results folder, candidates, and what was said; fleets of boards that are named here."""
 
     def __init__(self, folder: Path, libraries: Dict[str, Path]) -> None:
         self.folder, self.libraries = folder, libraries
@@ -67,8 +69,13 @@ class Ground:
             yield fleet
 
     @contextlib.contextmanager
-    def meter(self, fleet: Fleet, patience_s: float = LIMIT_S) -> Iterator[FleetMeter]:
-        with contextlib.closing(FleetMeter(fleet, "cpu", self.said.append, patience_s)) as found:
+    def meter(self, fleet: Fleet, boards: str = "", patience_s: float = LIMIT_S) -> Iterator[FleetMeter]:
+        """On all boards, or on those named by a letter each."""
+        of = Fleet(
+            port=fleet.port, keys={name: key for name, key in fleet.keys.items() if not boards or name in boards}
+        )
+        with contextlib.closing(FleetMeter(of, "llvm", patience_s)) as found:
+            self.said = found.said
             yield found
 
     def measured(
@@ -104,6 +111,14 @@ def wait_for(meter: FleetMeter, places: int) -> None:
     while meter.places() < places:
         assert time.monotonic() < end, "the boards did not come"
         assert meter.answers(0.2) == []
+
+
+def killed(board: str, folder: Path) -> int:
+    """Ends the board's server, as a board that loses its power would."""
+    pid = server_of(board, folder)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def server_of(board: str, folder: Path) -> Optional[int]:

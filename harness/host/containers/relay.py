@@ -64,7 +64,7 @@ class Relay:
             self._join(connection, self._exec("connect", self.port))
 
     def _reach_out(self) -> None:
-        """Has somebody listen in the container; when one comes, they are led to ours, and the next is waited for."""
+        """Has somebody listen in the container; when one comes, they are led to ours, and the next is listened for."""
         while not self._over.is_set():
             with contextlib.suppress(*BROKEN):
                 if self._container() is not None:
@@ -72,11 +72,16 @@ class Relay:
                     frames = frames_iter(stream, tty=False)
                     first = next((data for kind, data in frames if kind == STDOUT), None)
                     if first is not None:
-                        with socket.create_connection((LOOPBACK, self._outward)) as connection:
-                            connection.sendall(first)
-                            self._join(connection, stream, frames)
+                        threading.Thread(target=self._outward_one, args=(stream, frames, first), daemon=True).start()
+                        continue
                     self._forget(stream)
             self._over.wait(AGAIN_S)
+
+    def _outward_one(self, stream: Any, frames: Any, first: bytes) -> None:
+        with contextlib.suppress(*BROKEN), socket.create_connection((LOOPBACK, self._outward)) as connection:
+            connection.sendall(first)
+            self._join(connection, stream, frames)
+        self._forget(stream)
 
     def _exec(self, how: str, port: int) -> Any:
         command = ["python3", "-m", "harness.worker.relay", how, str(port)]
