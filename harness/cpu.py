@@ -73,7 +73,8 @@ LEVELS = {
 
 def levels(root: Path = Path("/")) -> List[str]:
     """The levels of x86-64 that this processor has, the highest first; none on another architecture."""
-    there, found = set(features(root).split()), []
+    there = set(features(root).split())
+    found: List[str] = []
     for name, needed in LEVELS.items():
         if not set(needed.split()) <= there:
             break

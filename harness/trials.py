@@ -135,6 +135,15 @@ def read(path: Path) -> Contents:
     return Contents(header, lines, dropped)
 
 
+def read_header(path: Path) -> Header:
+    """The first line alone; raises RecordError as `read` does."""
+    try:
+        with path.open("rb") as file:
+            return _header(file.readline().rstrip(b"\n"), path)
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}; there are no tuning records to read") from error
+
+
 def merge(sources: Sequence[Path], into: Path) -> Tuple[int, Contents]:
     """Appends to the log in folder `into` what it lacks of `sources`, logs of the same header.
 

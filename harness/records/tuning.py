@@ -77,8 +77,8 @@ class Task(Record, frozen=True, tag_field="kind", tag="task"):
     name: str
     weight: int
     """How often the model calls it."""
-    workload: str
-    """TVM's JSON of the workload."""
+    workload: str = ""
+    """TVM's JSON of the workload; empty in records that are shipped, since the model gives it again."""
 
 
 class Trial(Record, frozen=True, tag_field="kind", tag="trial"):

@@ -20,7 +20,8 @@ def tuned(module: Any, target: Any, log: Path) -> Tuple[Any, Dict[str, str]]:
         raise BuildError(f"the tuning records are of a graph in the form {name!r}, which this harness does not know")
     form = prepared.FORMS[name]
     loops = prepared.fused(module, target, form)
-    parts = {generation.task_hash(task.dispatched[0]) for task in generation.extracted(loops, target)}
+    modules = [task.dispatched[0] for task in generation.extracted(loops, target)]
+    parts = {generation.task_hash(one): one for one in modules}
     kept = schedules.chosen(contents)
     strangers = [one.task.name for one in kept if one.task.task not in parts]
     if strangers:
@@ -31,7 +32,7 @@ def tuned(module: Any, target: Any, log: Path) -> Tuple[Any, Dict[str, str]]:
     database = generation.memory_database()
     for one in kept:
         try:
-            generation.chosen(database, one.task.workload, one.trial.trace, one.trial.args_info, one.trial.target)
+            generation.chosen(database, parts[one.task.task], one.trial.trace, one.trial.args_info, one.trial.target)
         except Exception as error:  # TVM raises classes of many kinds for a record that it cannot read
             raise BuildError(f"the schedule of {one.task.name} cannot be read: {type(error).__name__}") from error
     made = prepared.scheduled(loops, target, form, database)

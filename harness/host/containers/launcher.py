@@ -87,6 +87,11 @@ class ContainerLauncher:
         with Relay(self._daemon, lambda: self._id, port) as relay:
             yield relay.port
 
+    def put(self, name: str, data: bytes) -> None:
+        packed = archive.pack({f"job/{name}": data}, privilege.USER)
+        with self._daemon.words():
+            self._daemon.client.api.put_archive(self._id, VOLUME, packed)
+
     def get(self, name: str) -> Optional[bytes]:
         return self._daemon.again(lambda: read(self._daemon, str(self._id), name))
 
@@ -107,6 +112,7 @@ class ContainerLauncher:
         marks = labels.labels("cell", self._about)
         self._volume = api.create_volume(labels=marks)["Name"]
         mounts = [cell_mount(self._volume), *store_mounts()]
+        mounts += [Mount("/tuning", labels.TUNING)] if verb == "tune" else []
         self._id = api.create_container(
             self._image,
             entrypoint=["/bin/sh"],  # not a base's own, as NVIDIA's server images have one

@@ -24,7 +24,7 @@ CELL = "cell-"
 
 
 class LocalLauncher:
-    """One worker and its folder. Verbs: place, run, stop, line, get, take, close; a context manager closes."""
+    """One worker and its folder. Verbs: place, run, stop, line, put, get, take, close; a context manager closes."""
 
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +71,9 @@ class LocalLauncher:
         printed = self._log()
         memory = (memory_kills.said_since(kills) or memory_kills.said_by_runtime(printed)) if code else ""
         return Exit(code, not in_time, limit_s, memory, printed)
+
+    def put(self, name: str, data: bytes) -> None:
+        (self.folder / name).write_bytes(data)
 
     def get(self, name: str) -> Optional[bytes]:
         path = self.folder / name

@@ -7,7 +7,7 @@ shown lies beside the engine (`proofs.json`), and nothing that was shown once is
 import shutil
 import statistics
 from pathlib import Path
-from typing import List, NamedTuple, Sequence, Union
+from typing import List, NamedTuple, Optional, Sequence, Union
 
 import msgspec
 from msgspec import UNSET
@@ -21,7 +21,7 @@ from harness.host.progress import Progress
 from harness.host.references import ReferenceStore
 from harness.host.stats.ratio import ratio
 from harness.jobs import Failure, Versus, VersusJob
-from harness.records import TUNED, Engine, InferenceOptions, Reference
+from harness.records import TUNED, Engine, InferenceOptions, Ingredients, Reference
 from harness.records.proof import Proof, Proofs
 
 PROOFS = "proofs.json"
@@ -61,6 +61,14 @@ def proved(
             found = msgspec.structs.replace(found, proofs=[*found.proofs, shown])
             upgrades.write(path, found)
     return fallback(store, rivals) if found.slower else rivals.tuned
+
+
+def of(store: EngineStore, tuned: Ingredients) -> Optional[Proofs]:
+    """What a tuned engine has shown; None where it was not tried."""
+    try:
+        return upgrades.read(store.folder(tuned) / PROOFS, Proofs)
+    except (FileNotFoundError, RecordError):
+        return None
 
 
 def known(path: Path, rivals: Rivals) -> Proofs:
