@@ -12,6 +12,8 @@ from harness.backends._tvm_tuning.tasks import TuningTask
 from harness.schedules import trace_hash, why_not
 
 ROUNDS = 5
+CLEAR = 2.0
+"""A default schedule that is so many times slower need not stand beside the tuned one: its first times count."""
 BEST = 2
 """So many of a task's schedules meet its default: the best of many times is partly luck."""
 NO_TIME = "no trial of this task has a time"
@@ -64,13 +66,17 @@ def compare(
     works = []
     for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
         if best and default.library:
-            runners[place, 0] = default.library
+            if not _clear(default, best):
+                runners[place, 0] = default.library
             for rank, one in enumerate(best, start=1):
                 module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
                 works.append(Work((place, rank), module, arguments(one.args_info), ONCE, "", True))
     flow.add(works)
     runners.update({done.work.key: done.library for done in _all(flow) if done.library})
     times: Dict[Tuple[int, int], List[float]] = {key: [] for key in runners}
+    for place, default in enumerate(defaults):
+        if (place, 0) not in runners:
+            times[place, 0] = nanoseconds(default.times_s)
     for round_number in range(ROUNDS):
         keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
         flow.add([Work(key, "", tasks[key[0]].args_info, ONCE, runners[key], True) for key in keys])
@@ -81,6 +87,10 @@ def compare(
         _verdict(place, task, candidates[place], times, len(known.get(task.hash, {})), journal)
         for place, task in enumerate(tasks)
     ]
+
+
+def _clear(default: Defaults, best: Sequence[Known]) -> bool:
+    return statistics.median(default.times_s) > CLEAR * statistics.median(best[0].times_s)
 
 
 def _all(flow: Flow) -> List[Done]:

@@ -67,10 +67,8 @@ class Space:
 
     def __init__(self, module: Any, target: Any, name: str, how: "How", database: Any, model: Any) -> None:
         ms = schedules()
-        rules, postprocs, mutators = _rules(ms, target)
-        space = ms.space_generator.PostOrderApply(sch_rules=rules, postprocs=postprocs, mutator_probs=mutators)
         self._model = model
-        self._context = _context(ms, module, target, space, _strategy(ms, how.strategy), name, how)
+        self._context = _context(ms, module, target, space(target), strategy(how.strategy), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
@@ -129,6 +127,8 @@ class How(NamedTuple):
     batch: int
     threads: int
     """That searching itself may take."""
+    cores: int
+    """That a candidate may take: loops are cut into some more parallel parts than that."""
     seed: int
 
 
@@ -164,17 +164,29 @@ def spelled(target: Any) -> str:
     return json.dumps(spell_target(target))
 
 
-def _strategy(ms: Any, name: str) -> Any:
+def strategy(name: str) -> Any:
+    ms = schedules()
     if name == "evolutionary":
         return ms.search_strategy.EvolutionarySearch(population_size=POPULATION)
-    return ms.search_strategy.create(name)
+    return ms.search_strategy.SearchStrategy.create(name)
 
 
-def _rules(ms: Any, target: Any) -> Tuple[Any, Any, Any]:
+def space(target: Any) -> Any:
     """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
-    than 20 s of CPU to import, and fit INT8 alone. Tensor cores are for FP16 on CUDA."""
+    than 20 s of CPU to import, and fit INT8 alone."""
     kind = target.kind.name
-    return kind, kind, kind
+    return schedules().space_generator.PostOrderApply(sch_rules=kind, postprocs=kind, mutator_probs=kind)
+
+
+def _with_cores(target: Any, cores: int) -> Any:
+    """What rules for a CPU ask the target for; code is generated without it."""
+    import tvm
+
+    if target.kind.name != "llvm":
+        return target
+    from harness.backends._tvm_tuning.candidate import spell_target
+
+    return tvm.target.Target({**spell_target(target), "num-cores": cores})
 
 
 def _context(ms: Any, module: Any, target: Any, space: Any, strategy: Any, name: str, how: How) -> Any:
@@ -184,6 +196,6 @@ def _context(ms: Any, module: Any, target: Any, space: Any, strategy: Any, name:
         raise Unsupported("this version of TVM makes its tuning contexts in another way than 0.24 to 0.27 do")
     logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
     seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
-    made = calls.TuneContext(module, target, space, strategy, name, how.threads, seed, logging)
+    made = calls.TuneContext(module, _with_cores(target, how.cores), space, strategy, name, how.threads, seed, logging)
     calls.TuneContextInitialize(made)
     return made

@@ -110,7 +110,7 @@ def _run(
     for task, one in zip(tasks, defaults):
         if one.times_s:
             journal.default(task.hash, one.times_s)
-    how = generation.How(job.strategy, BATCH, len(sharing.cores()), job.seed)
+    how = generation.How(job.strategy, BATCH, len(sharing.cores()), job.threads, job.seed)
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
     searching = search.Search(tasks, medians, known, target, how, model, flow, journal, ahead)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))

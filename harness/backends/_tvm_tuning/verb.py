@@ -49,7 +49,7 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
     )
     with Log.open(Path(job.log), job.header) as log:
         watch = jobs.Watch(lambda step: telling.told(_progress(step)), telling.stopped)
-        outcome = jobs.tune(module, target, began, log, watch, _meter(job))
+        outcome = jobs.tune(module, target, began, log, watch, _meter(job, target.kind))
     end = outcome.end
     return Tuned(
         ended=outcome.ended,
@@ -66,9 +66,13 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
     )
 
 
-def _meter(job: TuneJob) -> Optional[Meter]:
+def _meter(job: TuneJob, kind: str) -> Optional[Meter]:
     """None where this machine measures."""
-    return None
+    if job.fleet is None:
+        return None
+    from harness.backends._tvm_tuning.fleet_meter import FleetMeter
+
+    return FleetMeter(job.fleet, kind)
 
 
 def _progress(step: jobs.Step) -> TuneProgress:
