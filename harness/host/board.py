@@ -33,6 +33,13 @@ class Launcher(Protocol):
 
     def run(self, verb: str, job: Record, limit_s: float) -> Exit: ...
 
+    def stop(self) -> None:
+        """From another thread than that which waits in `run`: the worker is ended, and `run` returns."""
+
+    def line(self, port: int) -> ContextManager[Optional[int]]:
+        """Two ways while it lasts: what the worker listens on, on its loopback, is reached here at the same port of
+        ours; and it reaches ours at `port` at its own. Gives the one port that it may listen on; None is any."""
+
     def put(self, name: str, data: bytes) -> None:
         """A file into the folder, also from another thread while the worker runs."""
 

@@ -13,6 +13,8 @@ from harness.errors import PlanError
 from harness.host import lock, runs
 from harness.host.block import UNTUNED
 from harness.host.board import Board, LocalBoard
+from harness.host.fleet.boards import agreed, served
+from harness.host.machines import probe
 from harness.host.plan import Plan
 from harness.host.progress import Progress, engine_label
 from harness.host.request import Request
@@ -22,7 +24,7 @@ from harness.host.tuning.effort import Effort
 from harness.host.tuning.job import Work, tune
 from harness.host.tuning.watching import Stop, interruptible
 from harness.jobs import Failure, Fleet, Tuned
-from harness.records import TUNED, BuildOptions, Experiment, Machine
+from harness.records import TUNED, BuildOptions, Experiment, InferenceOptions, Machine
 
 FLEET_GRACE_S = 3600.0
 
@@ -35,6 +37,13 @@ class Ended(NamedTuple):
     """None where there were enough trials already."""
     folder: Optional[Path]
     """Of the log; None where there was no job."""
+
+
+class Others(NamedTuple):
+    """Boards that measure what this machine compiles; none where the board that compiles measures as well."""
+
+    boards: Sequence[Board]
+    machines: Dict[str, Machine]
 
 
 class Outcome(NamedTuple):
@@ -51,7 +60,7 @@ def tune_all(request: Request, effort: Effort, boards: Sequence[Board], progress
             stack.enter_context(board.held(functools.partial(runs.take, request.results)))
         compiling = boards[0] if len(boards) == 1 else LocalBoard(request.results / ".work")
         found = survey(plan, compiling, request.models_dir, request.results, progress)
-        others = [] if len(boards) == 1 else list(boards)
+        others = _others(request.results / ".work", [] if len(boards) == 1 else boards, found)
         return Outcome(_jobs(request, effort, found, others, progress, stop), stop.asked.is_set())
 
 
@@ -70,9 +79,10 @@ def without_variants(plan: Plan) -> Plan:
 
 
 def _jobs(
-    request: Request, effort: Effort, found: Survey, others: List[Board], progress: Progress, stop: Stop
+    request: Request, effort: Effort, found: Survey, others: Others, progress: Progress, stop: Stop
 ) -> List[Ended]:
     ended = []
+    measuring = next(iter(others.machines.values()), found.machine)
     for options, experiment in _wanted(found):
         if stop.asked.is_set():
             break
@@ -87,13 +97,24 @@ def _jobs(
             made_of=made_of,
             model=model,
             header=logs.header(options, model, facts),
-            inference=experiment.inference,
-            machine=_measures(found.machine, experiment),
+            inference=_within(experiment.inference, others),
+            machine=_measures(measuring, experiment),
         )
         with _fleet(request, effort, found, options, others, work, progress) as fleet:
             answer = tune(work, effort, request.plan.seed, found.board, request.results, progress, stop, fleet)
         ended.append(Ended(name, answer, logs.folder(request.results, work.header)))
     return ended
+
+
+def _others(work: Path, boards: Sequence[Board], found: Survey) -> Others:
+    tuned = sorted({one.build.backend for one in found.experiments if TUNED in backends.variants(one.build.backend)})
+    return Others(boards, {one.name: probe(work, tuned, one, trust_known=True) for one in boards})
+
+
+def _within(inference: InferenceOptions, others: Others) -> InferenceOptions:
+    """No more threads than any board has: the plan's were counted on this machine."""
+    most = min([inference.threads, *(one.allowed_threads for one in others.machines.values())])
+    return msgspec.structs.replace(inference, threads=most)
 
 
 def _wanted(found: Survey) -> List[Tuple[BuildOptions, Experiment]]:
@@ -117,9 +138,18 @@ def _fleet(
     effort: Effort,
     found: Survey,
     options: BuildOptions,
-    others: List[Board],
+    others: Others,
     work: Work,
     progress: Progress,
 ) -> Iterator[Optional[Fleet]]:
-    """The boards as servers for this job; None where the board that compiles measures as well."""
-    yield None
+    """The boards as servers for this job; None where the board that compiles measures as well.
+
+    Raises PlanError where they cannot serve one job.
+    """
+    if not others.boards:
+        yield None
+        return
+    agreed(others.machines, found.machine, options.target)
+    limit_s = effort.minutes * 60 + FLEET_GRACE_S
+    with served(others.boards, request.results, work.inference.threads, limit_s, progress) as fleet:
+        yield fleet
