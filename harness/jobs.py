@@ -350,11 +350,11 @@ class ServeJob(Record, frozen=True, tag_field="kind", tag="serve-job"):
     tracker_port: int
     """On the loopback of where it runs."""
     key: str
-    ports: List[int]
-    """First and last of those that it may listen on, the last excluded."""
     threads: int
     folder: str
     """Made for what candidates leave behind."""
+    port: Optional[int] = None
+    """The one to listen on; None takes one that is free."""
     schema: int = SCHEMA
 
 

@@ -7,6 +7,8 @@ import hashlib
 import statistics
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+import msgspec
+
 from harness.records import digest
 from harness.records.tuning import Choice, Default, End, Job, Task, Trial, Tuning
 from harness.trials import Contents
@@ -110,14 +112,15 @@ def tuning(contents: Contents) -> Tuning:
         trials=trials,
         seconds=round(seconds, 1),
         seeds=sorted({one.seed for one in jobs.values() if one is not None}),
+        form=form(contents),
     )
 
 
 def compact(contents: Contents) -> Contents:
-    """The same choice without the trials that lost: what is small enough to be shipped."""
+    """The same choice without the trials that lost, and what the model gives again: small enough to be shipped."""
     trials = {(one.task.task, trace_hash(one.trial.trace)) for one in chosen(contents)}
     lines = [
-        one
+        msgspec.structs.replace(one, workload="") if isinstance(one, Task) else one
         for one in contents.lines
         if not isinstance(one, (Trial, Default, Choice))
         or (isinstance(one, Trial) and (one.task, trace_hash(one.trace)) in trials)

@@ -135,6 +135,15 @@ def read(path: Path) -> Contents:
     return Contents(header, lines, dropped)
 
 
+def read_header(path: Path) -> Header:
+    """The first line alone; raises RecordError as `read` does."""
+    try:
+        with path.open("rb") as file:
+            return _header(file.readline().rstrip(b"\n"), path)
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}; there are no tuning records to read") from error
+
+
 def merge(sources: Sequence[Path], into: Path) -> Tuple[int, Contents]:
     """Appends to the log in folder `into` what it lacks of `sources`, logs of the same header.
 
@@ -156,15 +165,18 @@ def merge(sources: Sequence[Path], into: Path) -> Tuple[int, Contents]:
 
 def check_same(found: Header, wanted: Header, where: str) -> None:
     """Raises RecordError that names what differs."""
-    differing = [name for name in Header.__struct_fields__ if getattr(found, name) != getattr(wanted, name)]
-    if differing:
-        told = [
-            f"{NAMES.get(name, name)} is {_short(getattr(found, name))} there and {_short(getattr(wanted, name))} here"
-            for name in differing
-        ]
-        raise RecordError(
-            f"{where} holds tuning records of something else: {'; '.join(told)}. They are left as they are"
-        )
+    told = difference(found, wanted)
+    if told:
+        raise RecordError(f"{where} holds tuning records of something else: {told}. They are left as they are")
+
+
+def difference(found: Header, wanted: Header) -> str:
+    """`target is znver3 there and znver4 here`; empty where nothing differs."""
+    return "; ".join(
+        f"{NAMES.get(name, name)} is {_short(getattr(found, name))} there and {_short(getattr(wanted, name))} here"
+        for name in Header.__struct_fields__
+        if getattr(found, name) != getattr(wanted, name)
+    )
 
 
 def encode(line: KINDS) -> bytes:

@@ -20,8 +20,9 @@ from harness import upgrades
 from harness.errors import PlanError
 from harness.host import groundwork, lock, runs
 from harness.host.bench import Outcome, bench
+from harness.host.block import Block
 from harness.host.board import LocalBoard
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 from harness.host.progress import Progress
 from harness.host.request import Request
 from harness.host.survey import survey

@@ -1,4 +1,6 @@
-"""From ONNX to a shared library by TVM's default pipeline: untuned, on CUDA with DLight's default schedules.
+"""From ONNX to a shared library by TVM's default pipeline, untuned: on CUDA with DLight's default schedules.
+
+A tuned engine takes its schedules from a trial log, and only the rest from that pipeline.
 
 Layout of an engine: the library, and `tensors.json` with inputs and outputs, and what they were compiled for.
 """
@@ -8,13 +10,13 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from harness import cpu
 from harness.backends import _tvm_target
-from harness.backends._contract import Built
+from harness.backends._contract import Built, Materials
 from harness.backends._tvm_target import Target
-from harness.errors import BuildError, Unsupported
+from harness.errors import BuildError, HarnessError, Unsupported
 from harness.records import BuildOptions
 
 LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
@@ -26,23 +28,26 @@ MODE = "TVM_CUDA_COMPILE_MODE"
 SOURCE = "source"
 
 
-def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
     """Raises BuildError or Unsupported."""
     import onnx
-    from tvm.relax.frontend.onnx import from_onnx
 
+    model = materials.model
+    settings: Dict[str, str] = {}
     try:
         target = _tvm_target.target(options.target)
         kernels = _kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
-        module = from_onnx(graph)
-        if options.precision == "fp16":
-            from harness.backends._tvm_half import half
-
-            module = half(module)
+        module = imported(model, options.precision)
         executed = _layers(module)
-        _compile(module, target, engine_dir / LIBRARY)
-    except Unsupported:
+        pipeline: Optional[str] = "default"
+        if materials.trials is not None:
+            from harness.backends._tvm_tuning import engine
+
+            module, settings = engine.tuned(module, target.tvm, materials.trials)
+            pipeline = None
+        _compile(module, target, engine_dir / LIBRARY, pipeline)
+    except HarnessError:
         raise
     except Exception as error:  # importer and compiler raise classes of many kinds
         raise BuildError(f"tvm cannot build {model.name}: {type(error).__name__}: {first_line(error)}") from error
@@ -56,8 +61,9 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
     }
     (engine_dir / TENSORS).write_text(json.dumps(layout, indent=1))
     emulated = target.kind == "llvm" and options.precision == "fp16" and not _native_fp16()
-    settings = {"cuda_kernels": kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")}
-    return Built(executed, EMULATED if emulated else "", settings=settings if kernels else {})
+    if kernels:
+        settings["cuda_kernels"] = kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")
+    return Built(executed, EMULATED if emulated else "", settings=settings)
 
 
 def imported(model: Path, precision: str) -> Any:
@@ -73,7 +79,7 @@ def imported(model: Path, precision: str) -> Any:
     return module
 
 
-def _compile(module: Any, target: Target, path: Path) -> None:
+def _compile(module: Any, target: Target, path: Path, pipeline: Optional[str]) -> None:
     import tvm
     from tvm.support import cc
 
@@ -81,7 +87,7 @@ def _compile(module: Any, target: Target, path: Path) -> None:
     # as for every other runtime, and then the same engine serves with a graph and without one.
     level = tvm.transform.PassContext.current().opt_level
     with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
-        library = tvm.compile(module, target=target.tvm)
+        library = tvm.compile(module, target=target.tvm, relax_pipeline=pipeline)
     crossed = None if target.linker in _tvm_target.LINKERS else cc.cross_compiler(target.linker)
     library.export_library(str(path), fcompile=crossed)
 

@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness import backends
+from harness.host.block import DEFAULT_MEMORY, UNTUNED, Block
 from harness.host.models.naming import label
-from harness.host.plan import DEFAULT_MEMORY, FLOOR, UNTUNED, Block, Plan
+from harness.host.plan import FLOOR, Plan
 from harness.records import BuildOptions, Experiment, InferenceOptions, SystemOptions
 
 HOST = "host"

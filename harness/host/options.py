@@ -6,8 +6,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import click
 
+from harness.host.block import IO_MEMORY, ISSUE_MODES, Threads
 from harness.host.nearest import close
-from harness.host.plan import IO_MEMORY, ISSUE_MODES, Overrides, Threads, Until
+from harness.host.plan import Overrides, Until
 
 ROOT = Path(__file__).resolve().parents[2]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -32,7 +32,9 @@ class BuildOptions(Record, frozen=True):
 
     def __hash__(self) -> int:
         """Of all but `options`, which is a dict; what is equal hashes alike."""
-        return hash((self.model, self.backend, self.precision, self.batch, self.target, self.build_number, self.variant))
+        return hash(
+            (self.model, self.backend, self.precision, self.batch, self.target, self.build_number, self.variant)
+        )
 
 
 class InferenceOptions(Record, frozen=True):

@@ -22,13 +22,16 @@ class Tuning(Record, frozen=True):
     seconds: float
     """That tuning took, all jobs together."""
     seeds: List[int]
+    form: str = "plain"
+    """How the graph was written before its tasks were taken from it."""
 
     def words(self) -> str:
         minutes = self.seconds / 60
         took = f"{minutes:.0f} min" if minutes >= 1.5 else f"{self.seconds:.0f} s"
         seeds = ", ".join(str(seed) for seed in self.seeds)
+        form = "" if self.form == "plain" else f"{self.form}, "
         return (
-            f"{self.trials} trial{'s' if self.trials != 1 else ''} in {took}, "
+            f"{form}{self.trials} trial{'s' if self.trials != 1 else ''} in {took}, "
             f"seed{'s' if len(self.seeds) != 1 else ''} {seeds}, records {self.records_sha256[:4]}"
         )
 
@@ -74,8 +77,8 @@ class Task(Record, frozen=True, tag_field="kind", tag="task"):
     name: str
     weight: int
     """How often the model calls it."""
-    workload: str
-    """TVM's JSON of the workload."""
+    workload: str = ""
+    """TVM's JSON of the workload; empty in records that are shipped, since the model gives it again."""
 
 
 class Trial(Record, frozen=True, tag_field="kind", tag="trial"):

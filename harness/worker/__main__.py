@@ -27,6 +27,8 @@ VERBS: Dict[str, Type[Record]] = {
     "beside": jobs.BesideJob,
     "inspect": jobs.InspectJob,
     "crosscheck": jobs.CrosscheckJob,
+    "tune": jobs.TuneJob,
+    "versus": jobs.VersusJob,
     "track": jobs.TrackJob,
     "serve": jobs.ServeJob,
 }

@@ -119,7 +119,7 @@ class Board:
         return found
 
     def _breaks(self, reason: str) -> None:
-        self._broken = Broken(reason, time.monotonic())
+        self._broken = Broken(f"its connection broke: {reason}", time.monotonic())
 
     def _ended(self, how: str) -> List[Answer]:
         """The process here: TVM ends it where a connection breaks in the midst of something."""
@@ -132,7 +132,7 @@ class Board:
             if self._seen:
                 self._say(f"board {self.name}: dropped: {how}")
         elif self._broken is None:
-            self._breaks(f"the connection broke: {how}")
+            self._breaks(how)
         return []
 
     def _late(self, now: float) -> List[Answer]:

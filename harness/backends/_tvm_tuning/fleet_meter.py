@@ -8,7 +8,7 @@ import select
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from harness.backends._tvm_tuning.fleet_board import Board
 from harness.backends._tvm_tuning.meter import CRASHED, Answer, ArgInfo, Settings
@@ -18,11 +18,7 @@ from harness.jobs import Fleet
 PATIENCE_S = 60.0
 """How long a job goes on without any board: as long as one takes to start anew."""
 MOST_LOSSES = 2
-"""Boards that die under one candidate, before it is the candidate that is given up."""
-
-
-def _to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+"""So often a board may die under a candidate: then the candidate is given up, not the fleet."""
 
 
 class FleetMeter:
@@ -30,14 +26,15 @@ class FleetMeter:
 
     overlaps = True
 
-    def __init__(
-        self, fleet: Fleet, kind: str, say: Callable[[str], None] = _to_stderr, patience_s: float = PATIENCE_S
-    ) -> None:
-        """Returns at once; boards come as they answer."""
-        self._boards = [Board(name, fleet, kind, say) for name in fleet.keys]
+    def __init__(self, fleet: Fleet, kind: str, patience_s: float = PATIENCE_S) -> None:
+        """Returns at once; boards come as they answer. `kind` is a target's: `llvm` or `cuda`."""
+        self.said: List[str] = []
+        """What became of boards, a sentence each."""
+        device = "cuda" if kind == "cuda" else "cpu"
+        self._boards = [Board(name, fleet, device, self._say) for name in fleet.keys]
         self._patience_s = patience_s
         self._none_since: Optional[float] = time.monotonic()
-        self._losses: Dict[int, int] = {}
+        self._lost_by: Dict[int, List[str]] = {}
         self._answers: List[Answer] = []
 
     def places(self) -> int:
@@ -47,6 +44,8 @@ class FleetMeter:
     def send(self, number: int, library: Path, args_info: Sequence[ArgInfo], settings: Settings) -> None:
         free = [one for one in self._boards if one.free]
         assert free, "a candidate is sent while fewer are out than there are places"
+        before = self._lost_by.get(number, [])
+        free.sort(key=lambda one: one.name in before)  # another board tells whether the candidate was to blame
         free[0].send(number, library, args_info, settings)
 
     def answers(self, timeout_s: float) -> List[Answer]:
@@ -72,6 +71,10 @@ class FleetMeter:
             if not one.over:
                 one.close()
 
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+        self.said.append(text)
+
     def _look(self) -> None:
         for board in self._boards:
             self._answers += [self._judged(one) for one in board.look()]
@@ -83,10 +86,11 @@ class FleetMeter:
     def _judged(self, answer: Answer) -> Answer:
         if not answer.lost:
             return answer
-        self._losses[answer.number] = self._losses.get(answer.number, 0) + 1
-        if self._losses[answer.number] < MOST_LOSSES:
+        lost_by = self._lost_by.setdefault(answer.number, [])
+        lost_by.append(answer.place)
+        if len(lost_by) < MOST_LOSSES:
             return answer
-        return answer._replace(outcome=CRASHED, reason=f"{MOST_LOSSES} boards died under it: {answer.reason}")
+        return answer._replace(outcome=CRASHED, reason=f"{' and '.join(lost_by)} died under it: {answer.reason}")
 
     def _refuse_to_wait_for_ever(self, now: float) -> None:
         if self._none_since is None:

@@ -1,4 +1,4 @@
-"""The process that measures on one board: `python -m harness.backends._tvm_tuning.fleet_place`; it knows TVM's RPC client.
+"""The process that measures on one board: `python -m harness.backends._tvm_tuning.fleet_place`: TVM's RPC client.
 
 A process of its own, since a call over RPC can be ended by nothing else, and since TVM ends a process whose board
 dies at the wrong moment. One session serves many candidates; one that is broken is opened again, whenever the board is.

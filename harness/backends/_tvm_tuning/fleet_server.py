@@ -4,13 +4,11 @@ It listens on loopback alone. Each connection is served by a child process of it
 crash or hang that one. TVM's server then stops listening, so that this module begins it anew.
 """
 
-import contextlib
 import ctypes
 import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -18,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.backends._tvm_tuning.fleet_tracker import LOOPBACK
+from harness.backends._tvm_tuning.fleet_tracker import LOOPBACK, stretch
 from harness.jobs import ServeJob
 
 LIMIT = "harness.tuning.limit"
@@ -28,7 +26,6 @@ SERVER = "harness.tuning.server"
 `crashed`, and its `tvm`."""
 PR_SET_PDEATHSIG = 1
 PAUSE_S = 0.1
-KNOCK_S = 5.0
 
 
 def serve(job: ServeJob) -> int:
@@ -39,17 +36,24 @@ def serve(job: ServeJob) -> int:
     import tvm
     from tvm.rpc import server
 
-    identity, crashed = secrets.token_hex(8), 0
+    identity, sessions, crashed = secrets.token_hex(8), 0, 0
+
+    def one_more() -> None:
+        nonlocal sessions
+        sessions += 1
+
     _register(tvm, SERVER, lambda: json.dumps({"id": identity, "crashed": crashed, "tvm": tvm.__version__}))
     _register(tvm, LIMIT, _limit)
-    os.register_at_fork(after_in_child=_end_with_the_server)
+    os.register_at_fork(after_in_parent=one_more, after_in_child=_end_with_the_server)
     threading.excepthook = _in_one_line
-    while _there(job.tracker_port):
+    ports = stretch() if job.port is None else range(job.port, job.port + 1)
+    while True:
         os.chdir(job.folder)  # TVM leaves a server whose session crashed in a folder that is removed
+        before = sessions
         state = server.PopenRPCServerState(
             host=LOOPBACK,
-            port=job.ports[0],
-            port_end=job.ports[1],
+            port=ports.start,
+            port_end=ports.stop,
             tracker_addr=(LOOPBACK, job.tracker_port),
             key=job.key,
             custom_addr=LOOPBACK,
@@ -57,9 +61,10 @@ def serve(job: ServeJob) -> int:
         )
         state.thread.join()
         state.sock.close()
+        if sessions == before:  # so it ended for want of its tracker, for which it has waited a minute
+            return crashed
         crashed += 1
         time.sleep(PAUSE_S)
-    return crashed
 
 
 def _register(tvm: Any, name: str, function: Any) -> None:
@@ -81,9 +86,3 @@ def _end_with_the_server() -> None:
 def _in_one_line(told: Any) -> None:
     """TVM's listening thread ends so when a session's process did not end well."""
     print(f"rpc server: {told.exc_type.__name__}: {told.exc_value}", file=sys.stderr, flush=True)
-
-
-def _there(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), KNOCK_S):
-        return True
-    return False

@@ -1,6 +1,6 @@
 """TVM's RPC tracker, which knows the boards of one tuning job; run in a process of its own that ends with its host.
 
-TVM's own `Tracker` would start a further process, for which it needs cloudpickle, and leave it behind when it is killed.
+TVM's own `Tracker` would start one more process, for which it needs cloudpickle, and leave it behind when killed.
 """
 
 import random

@@ -148,10 +148,9 @@ def memory_database() -> Any:
     return schedules().database.MemoryDatabase()
 
 
-def chosen(database: Any, workload: str, trace: str, args_info: str, target: str) -> None:
+def chosen(database: Any, module: Any, trace: str, args_info: str, target: str) -> None:
     """Puts the one schedule of a task into a database that an engine is built from; raises what TVM raises."""
     ms = schedules()
-    module = ms.database.Workload.from_json(json.loads(workload)).mod
     record = [revived(trace), [1.0], json.loads(target), json.loads(args_info)]
     database.commit_tuning_record(ms.database.TuningRecord.from_json(record, database.commit_workload(module)))
 

@@ -10,7 +10,7 @@ from harness.backends._contract import Telling
 from harness.backends._tvm_tuning import generation, prepared
 from harness.backends._tvm_tuning import job as jobs
 from harness.backends._tvm_tuning.finals import Verdict
-from harness.backends._tvm_tuning.meter import Meter
+from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.errors import BuildError, HarnessError
 from harness.jobs import Tuned, TunedTask, TuneJob, TuneProgress
 from harness.records import tuning as records
@@ -47,9 +47,10 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
         machine=job.machine,
         form=prepared.default_form(target.kind),
     )
+    fleet = _fleet(job, target.kind)
     with Log.open(Path(job.log), job.header) as log:
         watch = jobs.Watch(lambda step: telling.told(_progress(step)), telling.stopped)
-        outcome = jobs.tune(module, target, began, log, watch, _meter(job, target.kind))
+        outcome = jobs.tune(module, target, began, log, watch, fleet)
     end = outcome.end
     return Tuned(
         ended=outcome.ended,
@@ -62,17 +63,13 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
         measuring_share=min(1.0, end.measuring_seconds / end.seconds) if end.seconds else 0.0,
         tasks=[_task(one) for one in outcome.verdicts],
         curve=end.curve,
-        said=log.contents.dropped,
+        said=[*log.contents.dropped, *(fleet.said if fleet is not None else [])],
     )
 
 
-def _meter(job: TuneJob, kind: str) -> Optional[Meter]:
+def _fleet(job: TuneJob, kind: str) -> Optional[FleetMeter]:
     """None where this machine measures."""
-    if job.fleet is None:
-        return None
-    from harness.backends._tvm_tuning.fleet_meter import FleetMeter
-
-    return FleetMeter(job.fleet, kind)
+    return None if job.fleet is None else FleetMeter(job.fleet, kind)
 
 
 def _progress(step: jobs.Step) -> TuneProgress:

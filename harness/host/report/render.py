@@ -19,6 +19,8 @@ from harness.host.report import (
     steadiness,
     table,
     tables,
+    tuning,
+    tuning_plot,
     verdicts,
     wording,
 )
@@ -28,7 +30,7 @@ from harness.host.runs import RunData
 from harness.records import Machine
 
 TEMPLATES = Path(__file__).parent / "templates"
-REPORT, PLOT, COURSE = "report.md", "latency.svg", "course.svg"
+REPORT, PLOT, COURSE, TUNING = "report.md", "latency.svg", "course.svg", "tuning.svg"
 CSV, TEXT = "summary.csv", "baseline.txt"
 
 
@@ -44,10 +46,12 @@ def write(folder: Path) -> Report:
     texts, sentences = [], []
     for data, each in zip(boards, found):
         mark = f"-{data.on.board}" if len(boards) > 1 else ""
-        plot, course = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE))
-        text, sentence = render(data, each, plot, course)
+        plot, course, effort = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE, TUNING))
+        text, sentence = render(data, each, plot, course, effort)
         upgrades.write_bytes(folder / plot, plots.distribution(each))
         upgrades.write_bytes(folder / course, plots.course(each))
+        if data.tunings:
+            upgrades.write_bytes(folder / effort, tuning_plot.effort(tuning.tuned(data, each)))
         texts.append(text)
         sentences.append(sentence)
     headline_, text = sentences[0], texts[0]
@@ -66,7 +70,9 @@ def write(folder: Path) -> Report:
     return Report(folder / REPORT, headline_)
 
 
-def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE) -> "tuple[str, str]":
+def render(
+    data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE, effort: str = TUNING
+) -> "tuple[str, str]":
     """The report of one board and its headline, from records alone."""
     compared = comparisons(found, data.run.plan.baseline, data.pilot)
     threads = thread_comparisons(found, data.pilot)
@@ -115,6 +121,8 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         jetson=data.machine.l4t is not None,
         container=data.machine.container,
         steps_next=advice.steps(data, found, headlined),
+        tuned=tuning.tuned(data, found),
+        tuning_plot=effort,
         plot=plot,
         course=course,
         csv=CSV,
