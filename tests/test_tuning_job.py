@@ -138,9 +138,8 @@ def test_a_second_job_goes_on_and_measures_no_schedule_twice(jobs: Jobs) -> None
 
 
 def test_the_tuned_engine_computes_what_the_untuned_one_does(model: Path, jobs: Jobs, tmp_path: Path) -> None:
-    assert schedules.chosen(jobs.contents), "with nothing kept there is nothing to compare"
     outputs: Dict[str, numpy.ndarray] = {}
-    for name, log in (("untuned", None), ("tuned", jobs.log / LOG)):
+    for name, log in (("untuned", None), ("tuned", all_kept(jobs, tmp_path / "log"))):
         folder = tmp_path / name
         folder.mkdir()
         backend = backends.get("tvm")
@@ -152,6 +151,18 @@ def test_the_tuned_engine_computes_what_the_untuned_one_does(model: Path, jobs: 
             runner.synchronize()
             outputs[name] = runner.get_outputs()["y"].copy()
     assert numpy.abs(outputs["tuned"] - outputs["untuned"]).max() < 1e-5 * numpy.abs(outputs["untuned"]).max()
+
+
+def all_kept(jobs: Jobs, folder: Path) -> Path:
+    """The log, with a schedule kept for each task that has one: which ones a job keeps is a matter of times."""
+    with trials.Log.open(folder, jobs.contents.header) as log:
+        log.append(*[one for one in jobs.contents.lines if not isinstance(one, Choice)])
+        for one in {trial.task: trial for trial in jobs.contents.of(Trial)}.values():
+            name = schedules.trace_hash(one.trace)
+            times = {"default_ns": [9.0] * 3, "tuned_ns": [1.0] * 3}
+            log.append(Choice(job=one.job, task=one.task, trace_sha256=name, trials=1, kept=True, **times))
+    assert schedules.chosen(trials.read(folder / LOG))
+    return folder / LOG
 
 
 def _threads() -> int:

@@ -68,12 +68,11 @@ def scheduled(module: Any, target: Any, form: Form, database: Any) -> Any:
     import tvm
     from tvm import relax
 
-    passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]
-    if form.packed:
-        passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
-    passes += default_schedules(target)
     with target, database, tvm.transform.PassContext(opt_level=3):
-        return tvm.transform.Sequential(passes)(module)
+        passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]  # it takes the target now, not when it runs
+        if form.packed:
+            passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
+        return tvm.transform.Sequential([*passes, *default_schedules(target)])(module)
 
 
 def lowered(module: Any, target: Any) -> Any:
@@ -81,7 +80,12 @@ def lowered(module: Any, target: Any) -> Any:
     import tvm
     from tvm import relax
 
-    passes = relax.pipeline.dataflow_lower_passes(target) + relax.pipeline.finalize_passes(target)
+    # `relax.pipeline` has these by target, but not for CPUs in 0.27; they are the same for all, but for CUDA graphs,
+    # which stay off (`_tvm_build.py`).
+    made = relax.transform
+    passes = [made.RewriteDataflowReshape(), made.ToNonDataflow(), made.RemovePurityChecking(), made.CallTIRRewrite()]
+    passes += [made.StaticPlanBlockMemory(), made.LowerAllocTensor(), made.KillAfterLastUse()]
+    passes += [made.LowerRuntimeBuiltin(), made.ComputePrimValue(), made.VMShapeLower(), made.AttachGlobalSymbol()]
     with target:
         return tvm.transform.Sequential(passes)(module)
 
