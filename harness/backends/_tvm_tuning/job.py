@@ -18,7 +18,7 @@ from harness.errors import BuildError
 from harness.records import tuning as records
 from harness.trials import Log
 
-BATCH = 16
+BATCH = 24
 FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
 FINAL_S = 0.9
@@ -100,7 +100,7 @@ def _run(
     ahead: int,
 ) -> Outcome:
     journal = Journal(log, job, generation.spelled(target))
-    workloads = {one.task: one.workload for one in log.contents.of(records.Task)}
+    workloads = {one.task: one.workload for one in log.contents.of(records.Task) if one.workload}
     for task in tasks:
         if task.hash not in workloads:
             workloads[task.hash] = generation.workload(task.module)
