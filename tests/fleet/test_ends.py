@@ -12,9 +12,10 @@ from typing import Dict, List
 import pytest
 
 from harness import jobs
-from harness.errors import Unsupported
+from harness.backends._tvm_tuning import fleet_tracker
+from harness.errors import LaunchError, Unsupported
 from harness.worker.serve import serve
-from tests.fleet.boards import server_of
+from tests.fleet.boards import Ground, server_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = """
@@ -120,3 +121,17 @@ def received(end: socket.socket, size: int) -> bytes:
         assert part
         data += part
     return data
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM publishes a wheel for this Python")
+def test_a_machine_without_tvm_starts_no_tracker_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="tracker did not start here: TVM publishes no wheel"):
+        with Ground(tmp_path, {}).fleet("a"):
+            pass
+
+
+def test_a_tracker_that_lacks_a_package_names_it(libraries: Dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tornado", None)
+    monkeypatch.delitem(sys.modules, "tvm.rpc.tracker", raising=False)
+    with pytest.raises(Unsupported, match="install tornado"):
+        fleet_tracker.track(lambda port: None)
