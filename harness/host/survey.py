@@ -110,7 +110,7 @@ def _tunings(
     for options in dict.fromkeys(one.build for one in experiments if one.build.variant == TUNED):
         facts, model = machine.backends[options.backend], models.get((options.model, options.batch))
         if facts.available and model is not None:
-            records = found[options] = logs.find(options, model, facts, results, models_dir)
+            records = found[options] = logs.find(options, model.sha256, facts, results, models_dir)
             for text in records.contents.dropped if isinstance(records, logs.Found) else ():
                 progress.line(text)
     return found

@@ -66,7 +66,7 @@ def _figures(place: Place, results: Path) -> List[Figure]:
         name=MODEL,
         made_of=made_of,
         model=model,
-        header=logs.header(experiment.build, model, facts),
+        header=logs.header(experiment.build, model.sha256, facts),
         inference=experiment.inference,
         machine=found.machine.cpu_model,
     )

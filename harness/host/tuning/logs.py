@@ -11,7 +11,6 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from harness import schedules, trials
 from harness.errors import RecordError
-from harness.host.models.prepare import PreparedModel
 from harness.jobs import Failure
 from harness.records import BackendFacts, BuildOptions, digest
 from harness.records.tuning import Header, Trial
@@ -32,11 +31,11 @@ class Found(NamedTuple):
     """What to compile for to use them; None is what the experiment says."""
 
 
-def header(options: BuildOptions, model: PreparedModel, facts: BackendFacts, target: Optional[str] = None) -> Header:
+def header(options: BuildOptions, model_sha256: str, facts: BackendFacts, target: Optional[str] = None) -> Header:
     """Of the log for these options; `target` None is the one they name, or the machine's own."""
     return Header(
         model=options.model,
-        model_sha256=model.sha256,
+        model_sha256=model_sha256,
         precision=options.precision,
         batch=options.batch,
         target=target or options.target or next(iter(facts.targets), facts.architecture),
@@ -58,14 +57,14 @@ def shipped_name(of: Header) -> str:
 
 
 def find(
-    options: BuildOptions, model: PreparedModel, facts: BackendFacts, results: Path, models_dir: Path
+    options: BuildOptions, model_sha256: str, facts: BackendFacts, results: Path, models_dir: Path
 ) -> Union[Found, Failure]:
     """Records whose header fits exactly: of this machine's own target before a more general one that runs here, made
     here before shipped, and any that change something before those that do not."""
     some: List[Found] = []
     try:
         for name, target in _targets(options, facts):
-            for found in _of(header(options, model, facts, name), target, results, models_dir):
+            for found in _of(header(options, model_sha256, facts, name), target, results, models_dir):
                 if schedules.chosen(found.contents):
                     return found
                 some.append(found)
@@ -74,7 +73,8 @@ def find(
     tried = [one for one in some if one.contents.of(Trial)]
     if tried:
         return tried[0]
-    return Failure(status="skipped", reason=_missing(options, header(options, model, facts), results, models_dir))
+    wanted = header(options, model_sha256, facts)
+    return Failure(status="skipped", reason=_missing(options, wanted, results, models_dir))
 
 
 def chosen_file(found: Found, results: Path) -> Path:

@@ -96,7 +96,7 @@ def _jobs(
             name=name,
             made_of=made_of,
             model=model,
-            header=logs.header(options, model, facts),
+            header=logs.header(options, model.sha256, facts),
             inference=_within(experiment.inference, others),
             machine=_measures(measuring, experiment),
         )
