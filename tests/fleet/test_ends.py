@@ -11,7 +11,7 @@ from typing import Dict, List
 
 import pytest
 
-from harness import jobs
+from harness import fleet
 from harness.backends._tvm_tuning import fleet_tracker
 from harness.errors import LaunchError, Unsupported
 from harness.worker.serve import serve
@@ -61,7 +61,7 @@ def test_a_host_that_is_killed_leaves_no_tracker_and_no_server(libraries: Dict[s
 @pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM publishes a wheel for this Python")
 def test_a_board_without_tvm_says_so(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="TVM publishes no wheel"):
-        serve(jobs.ServeJob(tracker_port=1, key="x", threads=1, folder=str(tmp_path / "sessions")))
+        serve(fleet.ServeJob(tracker_port=1, key="x", threads=1, folder=str(tmp_path / "sessions")))
 
 
 @pytest.mark.parametrize("how", ["connect", "listen"])
@@ -125,9 +125,9 @@ def received(end: socket.socket, size: int) -> bytes:
 
 @pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM publishes a wheel for this Python")
 def test_a_machine_without_tvm_starts_no_tracker_and_says_why(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="tracker did not start here: TVM publishes no wheel"):
-        with Ground(tmp_path, {}).fleet("a"):
-            pass
+    ground = Ground(tmp_path, {})
+    with pytest.raises(LaunchError, match="tracker did not start here: TVM publishes no wheel"), ground.fleet("a"):
+        pass
 
 
 def test_a_tracker_that_lacks_a_package_names_it(libraries: Dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from harness.backends._tvm_tuning.meter import CRASHED, INVALID, LOST, MEASURED, TIMED_OUT, Answer
 from harness.errors import DeviceError
+from harness.fleet import Fleet
 from harness.host.fleet import serving
-from harness.jobs import Fleet
 from tests.fleet.boards import SETTINGS, Ground, killed, server_of, wait_for
 
 COUNT = 24
@@ -84,7 +84,6 @@ def test_when_all_boards_have_died_the_job_ends_in_words(ground: Ground, monkeyp
         if len(answers) == 2 and server_of("d", ground.folder) is not None:
             killed("d", ground.folder)
 
-    with ground.fleet("d") as fleet, ground.meter(fleet, patience_s=5.0) as meter:
-        with pytest.raises(DeviceError) as caught:
-            ground.measured(meter, ["quick"] * 5, seen=kill)
+    with ground.fleet("d") as one, ground.meter(one, patience_s=5.0) as meter, pytest.raises(DeviceError) as caught:
+        ground.measured(meter, ["quick"] * 5, seen=kill)
     assert str(caught.value).startswith("no board has been there to measure on for 5 s: d: ")

@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Sequence
 from harness.backends._tvm_tuning.fleet_board import Board
 from harness.backends._tvm_tuning.meter import CRASHED, Answer, ArgInfo, Settings
 from harness.errors import DeviceError
-from harness.jobs import Fleet
+from harness.fleet import Fleet
 
 PATIENCE_S = 60.0
 """How long a job goes on without any board: as long as one takes to start anew."""

@@ -80,7 +80,7 @@ class Relay:
 
     def _begin(self, target: Callable[..., None], *given: object) -> None:
         thread = threading.Thread(target=target, args=given, daemon=True)
-        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        self._threads.append(thread)
         thread.start()
 
     def _accept(self) -> None:
@@ -92,9 +92,10 @@ class Relay:
             self._begin(self._inward, connection)
 
     def _inward(self, connection: socket.socket) -> None:
-        with contextlib.closing(connection), contextlib.suppress(*BROKEN):
-            with self._process("connect", self.port) as stream:
-                self._join(connection, stream)
+        with contextlib.closing(connection), contextlib.suppress(*BROKEN), self._process(
+            "connect", self.port
+        ) as stream:
+            self._join(connection, stream)
 
     def _reach_out(self) -> None:
         """Has somebody listen in the container, and the next one as soon as that one has been found."""
