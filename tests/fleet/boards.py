@@ -71,12 +71,12 @@ class Ground:
             yield meter
 
     @contextlib.contextmanager
-    def meter(self, fleet: Fleet, boards: str = "", patience_s: float = LIMIT_S) -> Iterator[FleetMeter]:
+    def meter(self, fleet: Fleet, boards: str = "") -> Iterator[FleetMeter]:
         """On all boards, or on those named by a letter each."""
         of = Fleet(
             port=fleet.port, keys={name: key for name, key in fleet.keys.items() if not boards or name in boards}
         )
-        with contextlib.closing(FleetMeter(of, "llvm", patience_s)) as found:
+        with contextlib.closing(FleetMeter(of, "llvm")) as found:
             self.said = found.said
             yield found
 
