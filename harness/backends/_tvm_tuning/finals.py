@@ -62,6 +62,7 @@ def compare(
     """One verdict a task, each of them logged."""
     runners: Dict[Tuple[int, int], str] = {}
     """Libraries by task and schedule, the default one being 0."""
+    takes = {(place, 0): task.args_info for place, task in enumerate(tasks)}
     candidates = [_best(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
     works = []
     for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
@@ -70,7 +71,8 @@ def compare(
                 runners[place, 0] = default.library
             for rank, one in enumerate(best, start=1):
                 module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
-                works.append(Work((place, rank), module, arguments(one.args_info), ONCE, "", True))
+                takes[place, rank] = arguments(one.args_info)
+                works.append(Work((place, rank), module, takes[place, rank], ONCE, "", True))
     flow.add(works)
     runners.update({done.work.key: done.library for done in _all(flow) if done.library})
     times: Dict[Tuple[int, int], List[float]] = {key: [] for key in runners}
@@ -79,7 +81,7 @@ def compare(
             times[place, 0] = nanoseconds(default.times_s)
     for round_number in range(ROUNDS):
         keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
-        flow.add([Work(key, "", tasks[key[0]].args_info, ONCE, runners[key], True) for key in keys])
+        flow.add([Work(key, "", takes[key], ONCE, runners[key], True) for key in keys])
         for done in _all(flow):
             if done.outcome == MEASURED:
                 times[done.work.key] += nanoseconds(done.times_s)

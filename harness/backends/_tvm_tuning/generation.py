@@ -7,12 +7,14 @@ import functools
 import json
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
+from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
 STRATEGIES = ("evolutionary", "replay-trace")
 COST_MODELS = ("xgb", "random")
-POPULATION = 256
-"""Of schedules in one generation of the evolutionary search, half of what TVM takes: searching is not measuring."""
+POPULATION, GENERATIONS, UNMEASURED = 64, 3, 32
+"""Of the evolutionary search, where TVM takes 512, 4 and 50: a schedule costs 20 ms of CPU to make and to judge, a
+quarter of what it costs to build and measure it, so that 2,500 of them for each batch would be most of a job's time."""
 
 
 class Proposal(NamedTuple):
@@ -63,13 +65,21 @@ def task_hash(module: Any) -> str:
 
 
 class Space:
-    """All schedules of one task, as its strategy walks through them."""
+    """All schedules of one task, as its strategy walks through them.
+
+    The evolutionary search begins with a batch by chance: with nothing measured there is nothing to evolve from, and
+    breeding would cost ten times as much.
+    """
 
     def __init__(self, module: Any, target: Any, name: str, how: "How", database: Any, model: Any) -> None:
         ms = schedules()
         self._model = model
-        self._context = _context(ms, module, target, space(target), strategy(how.strategy), name, how)
+        self._context = _context(ms, module, target, strategy(how.strategy), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
+        self._first = None
+        if how.strategy == "evolutionary":
+            self._first = _context(ms, module, target, strategy("replay-trace"), name, how)
+            self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
         database.commit_workload(module)
@@ -79,10 +89,10 @@ class Space:
         import tvm
 
         found = []
-        for candidate in self._context.generate_measure_candidates() or []:
-            trace, _, _, args_info = self._record(candidate, None).as_json()
+        for candidate in (self._first or self._context).generate_measure_candidates() or []:
             module = str(tvm.ir.save_json(candidate.sch.mod))
-            found.append(Proposal(candidate, module, json.dumps(trace), json.dumps(args_info)))
+            info = json.dumps([one.as_json() for one in candidate.args_info])
+            found.append(Proposal(candidate, module, written(candidate.sch.trace), info))
         return found
 
     def learn(self, proposals: Sequence[Proposal], times_s: Sequence[Sequence[float]]) -> None:
@@ -93,14 +103,15 @@ class Space:
         for candidate, times in zip(candidates, times_s):
             self._database.commit_tuning_record(self._record(candidate, list(times) or [1e10]))
         self._model.update(self._context, candidates, results)
-        self._context.notify_runner_results(candidates, results)
+        (self._first or self._context).notify_runner_results(candidates, results)
+        self._first = None
 
     def remember(self, trace: str, args_info: str, times_s: Sequence[float]) -> Optional[Any]:
         """A trial of an earlier job: into the database, and back as a candidate for `recall`; None if it is no more."""
         ms = schedules()
         try:
             record = ms.database.TuningRecord.from_json(
-                [json.loads(trace), list(times_s), json.loads(spelled(self._target)), json.loads(args_info)],
+                [revived(trace), list(times_s), json.loads(spelled(self._target)), json.loads(args_info)],
                 self._database.commit_workload(self._workload.mod),
             )
             candidate = record.as_measure_candidate()
@@ -114,6 +125,7 @@ class Space:
         if remembered:
             results = [schedules().runner.RunnerResult(list(times), None) for _, times in remembered]
             self._model.update(self._context, [candidate for candidate, _ in remembered], results)
+            self._first = None
 
     def _record(self, candidate: Any, times: Optional[List[float]]) -> Any:
         record = schedules().database.TuningRecord
@@ -136,10 +148,11 @@ def memory_database() -> Any:
     return schedules().database.MemoryDatabase()
 
 
-def chosen(database: Any, module: Any, trace: str, args_info: str, target: str) -> None:
+def chosen(database: Any, workload: str, trace: str, args_info: str, target: str) -> None:
     """Puts the one schedule of a task into a database that an engine is built from; raises what TVM raises."""
     ms = schedules()
-    record = [json.loads(trace), [1.0], json.loads(target), json.loads(args_info)]
+    module = ms.database.Workload.from_json(json.loads(workload)).mod
+    record = [revived(trace), [1.0], json.loads(target), json.loads(args_info)]
     database.commit_tuning_record(ms.database.TuningRecord.from_json(record, database.commit_workload(module)))
 
 
@@ -148,7 +161,7 @@ def rebuilt(workload: str, trace: str, args_info: str, target: str) -> str:
     import tvm
 
     ms = schedules()
-    record = [json.loads(trace), [1.0], json.loads(target), json.loads(args_info)]
+    record = [revived(trace), [1.0], json.loads(target), json.loads(args_info)]
     of = ms.database.Workload.from_json(json.loads(workload))
     return str(tvm.ir.save_json(ms.database.TuningRecord.from_json(record, of).as_measure_candidate().sch.mod))
 
@@ -167,7 +180,9 @@ def spelled(target: Any) -> str:
 def strategy(name: str) -> Any:
     ms = schedules()
     if name == "evolutionary":
-        return ms.search_strategy.EvolutionarySearch(population_size=POPULATION)
+        return ms.search_strategy.EvolutionarySearch(
+            population_size=POPULATION, init_min_unmeasured=UNMEASURED, genetic_num_iters=GENERATIONS
+        )
     return ms.search_strategy.SearchStrategy.create(name)
 
 
@@ -189,13 +204,15 @@ def _with_cores(target: Any, cores: int) -> Any:
     return tvm.target.Target({**spell_target(target), "num-cores": cores})
 
 
-def _context(ms: Any, module: Any, target: Any, space: Any, strategy: Any, name: str, how: How) -> Any:
+def _context(ms: Any, module: Any, target: Any, walks: Any, name: str, how: How) -> Any:
     """What `TuneContext(...)` makes, without the intrinsics that its Python side always imports."""
     calls = ms.tune_context._ffi_api
     if not hasattr(calls, "TuneContextInitialize"):
         raise Unsupported("this version of TVM makes its tuning contexts in another way than 0.24 to 0.27 do")
     logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
     seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
-    made = calls.TuneContext(module, _with_cores(target, how.cores), space, strategy, name, how.threads, seed, logging)
+    made = calls.TuneContext(
+        module, _with_cores(target, how.cores), space(target), walks, name, how.threads, seed, logging
+    )
     calls.TuneContextInitialize(made)
     return made

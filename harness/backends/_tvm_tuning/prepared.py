@@ -44,7 +44,10 @@ def fused(module: Any, target: Any, form: Form) -> Any:
     desired = LAYOUTS[form.layout]
     passes: List[Any] = [relax.transform.DecomposeOpsForInference(), relax.transform.CanonicalizeBindings()]
     if desired:
-        passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize(), relax.transform.FoldConstant()]
+        from harness.backends._tvm_tuning.weights import transposed
+
+        passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize()]
+        module, passes = transposed(tvm.transform.Sequential(passes)(module)), []
     passes += relax.pipeline.library_dispatch_passes(target)
     special = {"relax.sigmoid": _sigmoid} if form.polynomial_exp else {}
     passes += [
