@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Dict, Type
 
-from harness import jobs, upgrades
+from harness import fleet, jobs, upgrades
 from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, Unsupported
 from harness.records import Record
 from harness.worker.reasons import reason
@@ -29,8 +29,8 @@ VERBS: Dict[str, Type[Record]] = {
     "crosscheck": jobs.CrosscheckJob,
     "tune": jobs.TuneJob,
     "versus": jobs.VersusJob,
-    "track": jobs.TrackJob,
-    "serve": jobs.ServeJob,
+    "track": fleet.TrackJob,
+    "serve": fleet.ServeJob,
 }
 PR_SET_PDEATHSIG = 1
 
