@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Optional
 
+from harness.fleet import Fleet
 from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
 from harness.records.tuning import Header, Point
 
@@ -52,16 +53,6 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     trials: Optional[str] = None
     """Path of the trial log that a tuned engine's schedules are chosen from, whose hash is among the ingredients."""
     schema: int = SCHEMA
-
-
-class Fleet(Record, frozen=True):
-    """Boards that measure for a tuning job on this machine, each through an RPC server of TVM's."""
-
-    port: int
-    """Of TVM's tracker on this machine's loopback."""
-    keys: Dict[str, str]
-    """A board's name to what its server is called in the tracker: made for one job, and for nobody else to know, since
-    a server runs what it is sent."""
 
 
 class TuneJob(Record, frozen=True, tag_field="kind", tag="tune-job"):
@@ -257,52 +248,6 @@ class Beside(Record, frozen=True, tag_field="kind", tag="beside"):
     schema: int = SCHEMA
 
 
-class TrtexecOptions(Record, frozen=True):
-    """What trtexec is made to do, in words that mean the same for every version of it; its own defaults do not."""
-
-    iterations: int
-    """Queries, warm-up included: they are counted, trtexec's own warm-up is a time."""
-    warm_up_ms: int = 0
-    duration_s: int = 0
-    streams: int = 1
-    overlap: bool = False
-    """True: the next query is queued while one runs (`throughput` here); False: one at a time."""
-    data_transfers: bool = True
-    """False would put inputs and outputs into managed memory on every Jetson, and time no copies."""
-    managed_memory: bool = False
-    spin_wait: bool = True
-    cuda_graph: bool = False
-    dla_core: Optional[int] = None
-    shapes: Dict[str, str] = {}
-    """Of inputs with dynamic dimensions: `1x3x640x640`."""
-
-
-class CrosscheckJob(Record, frozen=True, tag_field="kind", tag="crosscheck-job"):
-    """Have NVIDIA's trtexec time an engine. Out: TrtexecRun, and the file of its times."""
-
-    engine_dir: str
-    ingredients: Ingredients
-    options: TrtexecOptions
-    times: str
-    """Path to have the times exported to."""
-    limit_s: float
-    schema: int = SCHEMA
-
-
-class TrtexecRun(Record, frozen=True, tag_field="kind", tag="trtexec-run"):
-    """What trtexec was really told, and did."""
-
-    version: str
-    place: str
-    """Where it lay: `PATH`, or the folder that TensorRT's packages put it into."""
-    arguments: List[str]
-    """With the engine's name alone: folders are nobody else's business."""
-    options: TrtexecOptions
-    notes: List[str] = []
-    """What it did other than told."""
-    schema: int = SCHEMA
-
-
 class InspectJob(Record, frozen=True, tag_field="kind", tag="inspect-job"):
     """Ask which packages can be imported and where libraries are looked for. Out: Inspection."""
 
@@ -328,39 +273,4 @@ class Inspection(Record, frozen=True, tag_field="kind", tag="inspection"):
     variables: Dict[str, Optional[str]]
     missing: Dict[str, List[str]]
     """Folders that a variable names and that are not there."""
-    schema: int = SCHEMA
-
-
-class TrackJob(Record, frozen=True, tag_field="kind", tag="track-job"):
-    """Run TVM's RPC tracker on loopback until it is ended. Out: nothing but a Failure."""
-
-    found: str
-    """Path to write a Tracker to, once it listens."""
-    schema: int = SCHEMA
-
-
-class Tracker(Record, frozen=True, tag_field="kind", tag="tracker"):
-    port: int
-    schema: int = SCHEMA
-
-
-class ServeJob(Record, frozen=True, tag_field="kind", tag="serve-job"):
-    """Run TVM's RPC server on loopback until it is ended or its tracker has gone. Out: Served, or a Failure."""
-
-    tracker_port: int
-    """On the loopback of where it runs."""
-    key: str
-    threads: int
-    folder: str
-    """Made for what candidates leave behind."""
-    port: Optional[int] = None
-    """The one to listen on; None takes one that is free."""
-    schema: int = SCHEMA
-
-
-class Served(Record, frozen=True, tag_field="kind", tag="served"):
-    """Of a server whose tracker has gone."""
-
-    sessions_crashed: int
-    """How often a candidate ended its session, and the server went on."""
     schema: int = SCHEMA

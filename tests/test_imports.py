@@ -10,7 +10,9 @@ from typing import Iterator, Set, Tuple
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "harness"
-FLOOR = {f"harness.{name}" for name in ("jobs", "upgrades", "errors", "cpu", "trials", "schedules")} | {"harness"}
+FLOOR = {
+    f"harness.{name}" for name in ("jobs", "crosscheck", "fleet", "upgrades", "errors", "cpu", "trials", "schedules")
+} | {"harness"}
 FLOOR_ROOM = "records"
 STANDARD = str(Path(sysconfig.get_paths()["stdlib"]).resolve())
 RUNTIMES = {

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Dict, Type
 
-from harness import jobs, upgrades
+from harness import crosscheck, fleet, jobs, upgrades
 from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, Unsupported
 from harness.records import Record
 from harness.worker.reasons import reason
@@ -26,11 +26,11 @@ VERBS: Dict[str, Type[Record]] = {
     "pairs": jobs.PairsJob,
     "beside": jobs.BesideJob,
     "inspect": jobs.InspectJob,
-    "crosscheck": jobs.CrosscheckJob,
+    "crosscheck": crosscheck.CrosscheckJob,
     "tune": jobs.TuneJob,
     "versus": jobs.VersusJob,
-    "track": jobs.TrackJob,
-    "serve": jobs.ServeJob,
+    "track": fleet.TrackJob,
+    "serve": fleet.ServeJob,
 }
 PR_SET_PDEATHSIG = 1
 

@@ -2,7 +2,7 @@
 
 from harness import backends
 from harness.backends._tvm_tuning import fleet_server
-from harness.jobs import Served, ServeJob
+from harness.fleet import Served, ServeJob
 
 
 def serve(job: ServeJob) -> Served:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from harness import backends, upgrades
 from harness.backends._tvm_tuning import fleet_tracker
-from harness.jobs import Failure, Tracker, TrackJob
+from harness.fleet import Tracker, TrackJob
+from harness.jobs import Failure
 
 
 def track(job: TrackJob) -> Failure:

@@ -29,10 +29,9 @@ def test_a_container_measures_without_a_network_and_is_taken_again_after_it_was_
                 client.api.kill(one["Id"])
 
     near = board(engine.address, "near")
-    with contextlib.closing(near), near.held(lambda *_: None), ground.fleet_on([near]) as fleet:
-        with ground.meter(fleet) as meter:
-            answers = ground.measured(meter, ["quick", "crash", "quick", "quick", "quick"], seen=kill)
-            wait_for(meter, 1)
+    with contextlib.closing(near), near.held(lambda *_: None), ground.metered([near]) as meter:
+        answers = ground.measured(meter, ["quick", "crash", "quick", "quick", "quick"], seen=kill)
+        wait_for(meter, 1)
     assert networks == ["none"]
     assert [one.number for one in answers if one.outcome == MEASURED] == [0, 2, 3, 4]
     assert [one.number for one in answers if one.outcome == CRASHED] == [1]

@@ -89,9 +89,8 @@ def test_a_board_behind_ssh(sshd: Sshd, measure: Measure) -> None:
 def test_a_board_behind_ssh_measures_for_a_tuning_job(sshd: Sshd, tmp_path: Path) -> None:
     ground = Ground(tmp_path, built(tmp_path))
     far = open_in_containers("xavier-lab", Entry(docker=sshd.address), "cpu", QUIET)
-    with contextlib.closing(far), far.held(lambda *_: None), ground.fleet_on([far]) as fleet:
-        with ground.meter(fleet) as meter:
-            answers = ground.measured(meter, ["quick", "quick"])
+    with contextlib.closing(far), far.held(lambda *_: None), ground.metered([far]) as meter:
+        answers = ground.measured(meter, ["quick", "quick"])
     assert [(one.number, one.place, one.outcome) for one in answers] == [
         (0, "xavier-lab", "measured"),
         (1, "xavier-lab", "measured"),

@@ -13,10 +13,10 @@ import pytest
 
 from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.backends._tvm_tuning.meter import Answer, Settings
+from harness.fleet import Fleet
 from harness.host.board import Board, LocalBoard
 from harness.host.fleet import boards
 from harness.host.progress import Progress
-from harness.jobs import Fleet
 
 KINDS = {
     "quick": "usleep(2000); return 0;",
@@ -29,7 +29,7 @@ LIMIT_S = 60.0
 
 
 def built(folder: Path) -> Dict[str, Path]:
-    """Each a shared library as TVM makes them, with one function; what that does stands in KINDS; and one that is no library. Skips without TVM."""
+    """Shared libraries of one function each, as TVM makes them, and one file that is none. Skips without TVM."""
     pytest.importorskip("tvm", reason="TVM publishes no wheel for this Python")
     pytest.importorskip("tornado", reason="TVM's tracker needs tornado")
     if shutil.which("g++") is None:
@@ -55,26 +55,28 @@ class Ground:
 
     @contextlib.contextmanager
     def fleet(self, *names: str) -> Iterator[Fleet]:
+        """Of boards that are this machine."""
         made = []
         for name in names:
             board = LocalBoard(self.folder / name)
             board.name = name
             made.append(board)
-        with self.fleet_on(made) as fleet:
-            yield fleet
-
-    @contextlib.contextmanager
-    def fleet_on(self, made: Sequence[Board]) -> Iterator[Fleet]:
         with boards.served(made, self.folder, 1, LIMIT_S, self.progress) as fleet:
             yield fleet
 
     @contextlib.contextmanager
-    def meter(self, fleet: Fleet, boards: str = "", patience_s: float = LIMIT_S) -> Iterator[FleetMeter]:
+    def metered(self, made: Sequence[Board]) -> Iterator[FleetMeter]:
+        """A meter over boards that the caller holds."""
+        with boards.served(made, self.folder, 1, LIMIT_S, self.progress) as fleet, self.meter(fleet) as meter:
+            yield meter
+
+    @contextlib.contextmanager
+    def meter(self, fleet: Fleet, boards: str = "") -> Iterator[FleetMeter]:
         """On all boards, or on those named by a letter each."""
         of = Fleet(
             port=fleet.port, keys={name: key for name, key in fleet.keys.items() if not boards or name in boards}
         )
-        with contextlib.closing(FleetMeter(of, "llvm", patience_s)) as found:
+        with contextlib.closing(FleetMeter(of, "llvm")) as found:
             self.said = found.said
             yield found
 

@@ -5,8 +5,8 @@ from typing import Dict, Iterator
 
 import pytest
 
+from harness.fleet import Fleet
 from harness.host.fleet import serving
-from harness.jobs import Fleet
 from tests.fleet.boards import Ground, built, server_of
 
 

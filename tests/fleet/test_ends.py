@@ -11,10 +11,11 @@ from typing import Dict, List
 
 import pytest
 
-from harness import jobs
-from harness.errors import Unsupported
+from harness import fleet
+from harness.backends._tvm_tuning import fleet_tracker
+from harness.errors import LaunchError, Unsupported
 from harness.worker.serve import serve
-from tests.fleet.boards import server_of
+from tests.fleet.boards import Ground, server_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = """
@@ -60,7 +61,7 @@ def test_a_host_that_is_killed_leaves_no_tracker_and_no_server(libraries: Dict[s
 @pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM publishes a wheel for this Python")
 def test_a_board_without_tvm_says_so(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="TVM publishes no wheel"):
-        serve(jobs.ServeJob(tracker_port=1, key="x", threads=1, folder=str(tmp_path / "sessions")))
+        serve(fleet.ServeJob(tracker_port=1, key="x", threads=1, folder=str(tmp_path / "sessions")))
 
 
 @pytest.mark.parametrize("how", ["connect", "listen"])
@@ -120,3 +121,17 @@ def received(end: socket.socket, size: int) -> bytes:
         assert part
         data += part
     return data
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 10), reason="TVM publishes a wheel for this Python")
+def test_a_machine_without_tvm_starts_no_tracker_and_says_why(tmp_path: Path) -> None:
+    ground = Ground(tmp_path, {})
+    with pytest.raises(LaunchError, match="tracker did not start here: TVM publishes no wheel"), ground.fleet("a"):
+        pass
+
+
+def test_a_tracker_that_lacks_a_package_names_it(libraries: Dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tornado", None)
+    monkeypatch.delitem(sys.modules, "tvm.rpc.tracker", raising=False)
+    with pytest.raises(Unsupported, match="install tornado"):
+        fleet_tracker.track(lambda port: None)

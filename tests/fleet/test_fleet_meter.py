@@ -7,10 +7,11 @@ from typing import List
 
 import pytest
 
+from harness.backends._tvm_tuning import fleet_board
 from harness.backends._tvm_tuning.meter import CRASHED, INVALID, LOST, MEASURED, TIMED_OUT, Answer
 from harness.errors import DeviceError
+from harness.fleet import Fleet
 from harness.host.fleet import serving
-from harness.jobs import Fleet
 from tests.fleet.boards import SETTINGS, Ground, killed, server_of, wait_for
 
 COUNT = 24
@@ -47,7 +48,10 @@ def test_candidates_that_crash_hang_or_are_refused_cost_no_board(ground: Ground,
     assert ground.said == [], "the board was there all the time"
 
 
-def test_a_candidate_under_which_two_boards_die_is_given_up(ground: Ground, fleet: Fleet) -> None:
+def test_a_candidate_under_which_two_boards_die_is_given_up(
+    ground: Ground, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_board, "BACK_S", 0.5)
     answers: List[Answer] = []
     with ground.meter(fleet, "ac") as meter:
         wait_for(meter, 2)
@@ -62,9 +66,11 @@ def test_a_candidate_under_which_two_boards_die_is_given_up(ground: Ground, flee
 
 def test_a_server_with_another_key_is_not_taken_for_the_board(ground: Ground, fleet: Fleet) -> None:
     other = Fleet(port=fleet.port, keys={"a": "of another job"})
-    with ground.meter(other, patience_s=5.0) as meter, pytest.raises(DeviceError) as caught:
-        ground.measured(meter, ["quick"])
-    assert "a: no server has this job's key" in str(caught.value)
+    with ground.meter(other) as meter:
+        while "not answered yet" in meter.missing():
+            assert meter.answers(0.2) == []
+        assert meter.missing() == "a: no server has this job's key"
+        assert meter.places() == 0
 
 
 def test_a_tracker_that_is_not_there_is_named(ground: Ground) -> None:
@@ -79,12 +85,15 @@ def test_a_tracker_that_is_not_there_is_named(ground: Ground) -> None:
 
 def test_when_all_boards_have_died_the_job_ends_in_words(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "AGAIN_S", 1000.0)
+    monkeypatch.setattr(fleet_board, "BACK_S", 0.5)
+    with ground.fleet("d") as one, ground.meter(one) as meter:
 
-    def kill(answers: List[Answer]) -> None:
-        if len(answers) == 2 and server_of("d", ground.folder) is not None:
-            killed("d", ground.folder)
+        def kill(answers: List[Answer]) -> None:
+            if len(answers) == 2 and server_of("d", ground.folder) is not None:
+                meter.patience_s = 0.5
+                killed("d", ground.folder)
 
-    with ground.fleet("d") as fleet, ground.meter(fleet, patience_s=5.0) as meter:
         with pytest.raises(DeviceError) as caught:
             ground.measured(meter, ["quick"] * 5, seen=kill)
-    assert str(caught.value).startswith("no board has been there to measure on for 5 s: d: ")
+    assert str(caught.value).startswith("no board has been there to measure on for 0.5 s: d: ")
+    assert "Every finished trial is kept" in str(caught.value)

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_tuning.child import Child
 from harness.backends._tvm_tuning.meter import CRASHED, INVALID, LOST, TIMED_OUT, Answer, ArgInfo, Settings
-from harness.jobs import Fleet
+from harness.fleet import Fleet
 
 MODULE = "harness.backends._tvm_tuning.fleet_place"
 SLACK_S = 10.0

@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Sequence
 from harness.backends._tvm_tuning.fleet_board import Board
 from harness.backends._tvm_tuning.meter import CRASHED, Answer, ArgInfo, Settings
 from harness.errors import DeviceError
-from harness.jobs import Fleet
+from harness.fleet import Fleet
 
 PATIENCE_S = 60.0
 """How long a job goes on without any board: as long as one takes to start anew."""
@@ -32,7 +32,7 @@ class FleetMeter:
         """What became of boards, a sentence each."""
         device = "cuda" if kind == "cuda" else "cpu"
         self._boards = [Board(name, fleet, device, self._say) for name in fleet.keys]
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._none_since: Optional[float] = time.monotonic()
         self._lost_by: Dict[int, List[str]] = {}
         self._answers: List[Answer] = []
@@ -66,6 +66,10 @@ class FleetMeter:
     def wakers(self) -> List[int]:
         return [one.child.fileno() for one in self._boards if not one.over]
 
+    def missing(self) -> str:
+        """Why boards are not there, each by its name."""
+        return "; ".join(f"{one.name}: {one.why}" for one in self._boards if not one.there)
+
     def close(self) -> None:
         for one in self._boards:
             if not one.over:
@@ -96,10 +100,9 @@ class FleetMeter:
         if self._none_since is None:
             return
         over = all(one.over for one in self._boards)
-        if over or now - self._none_since >= self._patience_s:
-            waited = "" if over else f" for {self._patience_s:g} s"
+        if over or now - self._none_since >= self.patience_s:
+            waited = "" if over else f" for {self.patience_s:g} s"
             raise DeviceError(
-                f"no board has been there to measure on{waited}: "
-                + "; ".join(f"{one.name}: {one.why}" for one in self._boards)
-                + ". Every finished trial is kept: mend what is named, and the same command goes on"
+                f"no board has been there to measure on{waited}: {self.missing()}. Every finished trial is kept: mend "
+                "what is named, and the same command goes on"
             )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends._tvm_tuning.fleet_tracker import LOOPBACK, stretch
-from harness.jobs import ServeJob
+from harness.fleet import ServeJob
 
 LIMIT = "harness.tuning.limit"
 """Function of a session: ends its process after so many seconds from now; 0 takes that back."""

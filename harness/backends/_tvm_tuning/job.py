@@ -98,7 +98,7 @@ def _run(
     ahead: int,
 ) -> Outcome:
     journal = Journal(log, job, generation.spelled(target))
-    workloads = {one.task: one.workload for one in log.contents.of(records.Task)}
+    workloads = {one.task: one.workload for one in log.contents.of(records.Task) if one.workload}
     for task in tasks:
         if task.hash not in workloads:
             workloads[task.hash] = generation.workload(task.module)

@@ -69,24 +69,32 @@ def scheduled(module: Any, target: Any, form: Form, database: Any) -> Any:
     from tvm import relax
 
     with target, database, tvm.transform.PassContext(opt_level=3):
-        passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]  # it takes the target now, not when it runs
+        passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]  # looks for the target when it is made
         if form.packed:
             passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
-        return tvm.transform.Sequential([*passes, *default_schedules(target)])(module)
+        passes += default_schedules(target)
+        return tvm.transform.Sequential(passes)(module)
 
 
 def lowered(module: Any, target: Any) -> Any:
-    """The rest of TVM's default pipeline."""
+    """The rest of TVM's default pipeline, but for CUDA graphs: an inference is captured as a whole, when it is run."""
     import tvm
     from tvm import relax
 
-    # `relax.pipeline` has these by target, but not for CPUs in 0.27; they are the same for all, but for CUDA graphs,
-    # which stay off (`_tvm_build.py`).
-    made = relax.transform
-    passes = [made.RewriteDataflowReshape(), made.ToNonDataflow(), made.RemovePurityChecking(), made.CallTIRRewrite()]
-    passes += [made.StaticPlanBlockMemory(), made.LowerAllocTensor(), made.KillAfterLastUse()]
-    passes += [made.LowerRuntimeBuiltin(), made.ComputePrimValue(), made.VMShapeLower(), made.AttachGlobalSymbol()]
     with target:
+        passes = [
+            relax.transform.RewriteDataflowReshape(),
+            relax.transform.ToNonDataflow(),
+            relax.transform.RemovePurityChecking(),
+            relax.transform.CallTIRRewrite(),
+            relax.transform.StaticPlanBlockMemory(),
+            relax.transform.LowerAllocTensor(),
+            relax.transform.KillAfterLastUse(),
+            relax.transform.LowerRuntimeBuiltin(),
+            relax.transform.ComputePrimValue(),
+            relax.transform.VMShapeLower(),
+            relax.transform.AttachGlobalSymbol(),
+        ]
         return tvm.transform.Sequential(passes)(module)
 
 

@@ -5,12 +5,12 @@ import secrets
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from harness.fleet import Fleet
 from harness.host.board import Board
 from harness.host.fleet.agreement import check as agreed
 from harness.host.fleet.serving import Serving
 from harness.host.fleet.tracking import tracker
 from harness.host.progress import Progress
-from harness.jobs import Fleet
 
 __all__ = ["agreed", "served"]
 KEY_BYTES = 16

@@ -4,10 +4,11 @@ import threading
 from typing import Optional, Union
 
 from harness.errors import HarnessError
+from harness.fleet import Served, ServeJob
 from harness.host.board import Board, Launcher
 from harness.host.launch.ask import ask_with
 from harness.host.progress import Progress
-from harness.jobs import Failure, Served, ServeJob
+from harness.jobs import Failure
 
 AGAIN_S = 5.0
 """Between the end of a server and the next one: a board that starts anew takes longer, and is asked until it has."""

@@ -8,9 +8,10 @@ from typing import Iterator, List
 
 from harness import upgrades
 from harness.errors import LaunchError
+from harness.fleet import Tracker, TrackJob
 from harness.host.launch.ask import ask_with
 from harness.host.launch.local import LocalLauncher
-from harness.jobs import Failure, Tracker, TrackJob
+from harness.jobs import Failure
 
 FOUND = "tracker.json"
 START_LIMIT_S, LOOK_S = 60.0, 0.02

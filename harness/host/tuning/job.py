@@ -8,13 +8,14 @@ import msgspec
 from msgspec import UNSET
 
 from harness import trials
+from harness.fleet import Fleet
 from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
 from harness.host.progress import Progress
 from harness.host.tuning import logs, watching
 from harness.host.tuning.effort import Effort
-from harness.jobs import Failure, Fleet, Tuned, TuneJob
+from harness.jobs import Failure, Tuned, TuneJob
 from harness.records import InferenceOptions, Ingredients
 from harness.records.tuning import End, Header, Job, Trial
 from harness.trials import LOG, Contents

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from harness import backends
 from harness.errors import PlanError
+from harness.fleet import Fleet
 from harness.host import lock, runs
 from harness.host.block import UNTUNED
 from harness.host.board import Board, LocalBoard
@@ -23,7 +24,7 @@ from harness.host.tuning import logs
 from harness.host.tuning.effort import Effort
 from harness.host.tuning.job import Work, tune
 from harness.host.tuning.watching import Stop, interruptible
-from harness.jobs import Failure, Fleet, Tuned
+from harness.jobs import Failure, Tuned
 from harness.records import TUNED, BuildOptions, Experiment, InferenceOptions, Machine
 
 FLEET_GRACE_S = 3600.0
