@@ -274,3 +274,13 @@ class Inspection(Record, frozen=True, tag_field="kind", tag="inspection"):
     missing: Dict[str, List[str]]
     """Folders that a variable names and that are not there."""
     schema: int = SCHEMA
+
+
+class Stock(Record, frozen=True, tag_field="kind", tag="stock"):
+    """What TVM's own tuner made of a tuning job."""
+
+    trials: int
+    """Candidates with a measured time."""
+    seconds: float
+    """While it tuned, without what it imports before."""
+    schema: int = SCHEMA

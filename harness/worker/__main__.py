@@ -28,6 +28,7 @@ VERBS: Dict[str, Type[Record]] = {
     "inspect": jobs.InspectJob,
     "crosscheck": crosscheck.CrosscheckJob,
     "tune": jobs.TuneJob,
+    "stock": jobs.TuneJob,
     "versus": jobs.VersusJob,
     "track": fleet.TrackJob,
     "serve": fleet.ServeJob,

@@ -1,24 +1,58 @@
 """The verb `tune` as TVM does it: from the job's record to its answer."""
 
+import os
 import statistics
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional, Tuple
 
 from harness.backends import _tvm_build, _tvm_target
 from harness.backends._contract import Telling
+from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning import generation, prepared
 from harness.backends._tvm_tuning import job as jobs
 from harness.backends._tvm_tuning.finals import Verdict
 from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.errors import BuildError, HarnessError
-from harness.jobs import Tuned, TunedTask, TuneJob, TuneProgress
+from harness.jobs import Stock, Tuned, TunedTask, TuneJob, TuneProgress
 from harness.records import tuning as records
 from harness.trials import Log
 
 
 def tune(job: TuneJob, telling: Telling) -> Tuned:
     """Raises BuildError, Unsupported or StorageError."""
+    module, target, began = _read(job)
+    fleet = _fleet(job, target.kind)
+    with Log.open(Path(job.log), job.header) as log:
+        watch = jobs.Watch(lambda step: telling.told(_progress(step)), telling.stopped)
+        outcome = jobs.tune(module, target, began, log, watch, fleet)
+    end = outcome.end
+    return Tuned(
+        ended=outcome.ended,
+        new_trials=end.trials,
+        all_trials=outcome.known,
+        invalid=end.invalid,
+        timed_out=end.timed_out,
+        crashed=end.crashed,
+        seconds=end.seconds,
+        measuring_share=min(1.0, end.measuring_seconds / end.seconds) if end.seconds else 0.0,
+        tasks=[_task(one) for one in outcome.verdicts],
+        curve=end.curve,
+        said=[*log.contents.dropped, *(fleet.said if fleet is not None else [])],
+    )
+
+
+def stock(job: TuneJob) -> Stock:
+    """The same job by TVM's own tuner; raises BuildError or Unsupported."""
+    from harness.backends._tvm_tuning import stock as stocks
+
+    os.environ["TVM_NUM_THREADS"] = str(job.threads)
+    trials, seconds = stocks.tune(*_read(job))
+    return Stock(trials=trials, seconds=round(seconds, 3))
+
+
+def _read(job: TuneJob) -> Tuple[Any, Target, records.Job]:
+    """The model's graph, what it is tuned for, and the first line of the job."""
     for kind, asked, offered in (
         ("strategy", job.strategy, generation.STRATEGIES),
         ("cost model", job.cost_model, generation.COST_MODELS),
@@ -49,24 +83,7 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
         machine=job.machine,
         form=prepared.default_form(target.kind),
     )
-    fleet = _fleet(job, target.kind)
-    with Log.open(Path(job.log), job.header) as log:
-        watch = jobs.Watch(lambda step: telling.told(_progress(step)), telling.stopped)
-        outcome = jobs.tune(module, target, began, log, watch, fleet)
-    end = outcome.end
-    return Tuned(
-        ended=outcome.ended,
-        new_trials=end.trials,
-        all_trials=outcome.known,
-        invalid=end.invalid,
-        timed_out=end.timed_out,
-        crashed=end.crashed,
-        seconds=end.seconds,
-        measuring_share=min(1.0, end.measuring_seconds / end.seconds) if end.seconds else 0.0,
-        tasks=[_task(one) for one in outcome.verdicts],
-        curve=end.curve,
-        said=[*log.contents.dropped, *(fleet.said if fleet is not None else [])],
-    )
+    return module, target, began
 
 
 def _fleet(job: TuneJob, kind: str) -> Optional[FleetMeter]:

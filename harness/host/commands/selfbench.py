@@ -21,6 +21,9 @@ from harness.host.selfbench import (
     floor,
     resampled,
     sensing,
+    tuning_gain,
+    tuning_kills,
+    tuning_rate,
     twins,
 )
 from harness.host.selfbench.figure import Figure, Selfbench
@@ -42,8 +45,15 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "coverage": coverage.coverage,
     "delayed": delayed.delayed,
     "fleet": fleet.fleet,
+    "tuning-rate": tuning_rate.rate,
+    "tuning-gain": tuning_gain.against_onnxruntime,
+    "tuning-slower": tuning_gain.slower,
+    "tuning-kills": tuning_kills.kills,
 }
-GROUPS = {"statistics": ["twins", "resampled", "power", "coverage", "delayed"]}
+GROUPS = {
+    "statistics": ["twins", "resampled", "power", "coverage", "delayed"],
+    "tuning": ["tuning-rate", "tuning-gain", "tuning-slower", "tuning-kills"],
+}
 """What `ONLY` may name instead of several parts."""
 
 

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
@@ -17,6 +18,9 @@ import msgspec
 
 from harness import trials, upgrades
 from harness.host.options import ROOT
+from harness.host.selfbench.figure import Figure
+from harness.host.selfbench.ground import Place
+from harness.host.selfbench.tuning_ground import stand
 from harness.jobs import TuneJob
 from harness.records.tuning import Default, Trial
 
@@ -42,6 +46,8 @@ local_meter.LocalMeter.answers = witnessed
 main("tune", Path(sys.argv[1]))
 """
 START_LIMIT_S = 600.0
+MODEL, KILLS, SEED, MOST_S = "yolov5n@32", 20, 1, 30.0
+CHEAP = {"threads": 1, "seed": SEED, "strategy": "replay-trace", "cost_model": "random"}
 Times = Tuple[float, ...]
 
 
@@ -101,3 +107,24 @@ def _until_killed(folder: Path, after_s: float) -> List[Times]:
             process.wait()
         text += said.read() or b""
     return [tuple(float(one) for one in line.split()) for line in text.split(b"\n") if line]
+
+
+def kills(place: Place) -> Figure:
+    """Twenty kills of a job on a small model, its log gone on with each time."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = kill_often(
+            stand(place, MODEL, 1).job(Path(folder) / "log", trials=100_000, max_seconds=3600.0, **CHEAP),
+            Path(folder),
+            KILLS,
+            SEED,
+            MOST_S,
+        )
+    return Figure(
+        part="tuning-kills",
+        what=f"measured times lost over {KILLS} kill -9 of a tuning job's whole process group, {found.witnessed} seen",
+        value=float(found.lost),
+        unit="times",
+        bar="0",
+        reached=found.lost == 0 and found.witnessed >= KILLS,
+        attempts=[{"trials": float(found.trials), "torn_lines": float(len(found.torn))}],
+    )
