@@ -102,9 +102,15 @@ def test_tries_are_stretches_of_neighbours_with_sides_at_random() -> None:
 
 def test_the_same_is_called_different_as_often_as_five_percent_says() -> None:
     normal = random(2).normal(0, 0.02, 300)
-    assert resampled.different(random(), normal, 10_000) == pytest.approx(0.05, abs=0.01)
+    for length in resampled.LENGTHS:
+        assert resampled.different(random(), normal, 10_000, length) == pytest.approx(0.05, abs=0.01)
     constant = numpy.full(300, 0.02)
-    assert resampled.different(random(), constant, 10_000) == pytest.approx(2 / 32, abs=0.01), "all signs alike"
+    assert resampled.different(random(), constant, 10_000, 5) == pytest.approx(2 / 32, abs=0.01), "all signs alike"
+
+
+def test_long_tails_over_few_rounds_err_to_the_safe_side() -> None:
+    tailed = random(2).standard_t(3, 300) * 0.02
+    assert resampled.different(random(), tailed, 10_000, 5) < 0.05
 
 
 def test_a_slow_down_of_two_percent_is_found_within_what_was_announced() -> None:
