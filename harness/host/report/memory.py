@@ -9,10 +9,15 @@ from harness.host.report.tables import name
 from harness.host.stats.footprint import of_cell
 
 NOT_TOLD = "not told"
+NAMES = 3
+"""Columns that say which row it is."""
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Measured rows; the peak is that of the round that had the largest."""
+    """Measured rows; the peak is that of the round that had the largest. What nobody told has no column.
+
+    Empty where nothing was told at all.
+    """
     lines: List[List[str]] = []
     for row in rows:
         cells = [of_cell(row.engine, result) for result in row.results if result.samples is not None]
@@ -26,7 +31,10 @@ def table(rows: Sequence[Row]) -> Table:
                 ]
             )
     headers = ["model", "engine", "threads:", "engine on device:", "inputs and outputs:", "together:", "process peak:"]
-    return Table(headers, lines)
+    told = [place for place in range(len(headers)) if any(line[place] != NOT_TOLD for line in lines)]
+    if len(told) <= NAMES:
+        return Table(headers, [])
+    return Table([headers[place] for place in told], [[line[place] for place in told] for line in lines])
 
 
 def _largest(sizes: Sequence[Optional[int]]) -> str:
