@@ -68,21 +68,33 @@ def scheduled(module: Any, target: Any, form: Form, database: Any) -> Any:
     import tvm
     from tvm import relax
 
-    passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]
-    if form.packed:
-        passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
-    passes += default_schedules(target)
     with target, database, tvm.transform.PassContext(opt_level=3):
+        passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]  # looks for the target when it is made
+        if form.packed:
+            passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
+        passes += default_schedules(target)
         return tvm.transform.Sequential(passes)(module)
 
 
 def lowered(module: Any, target: Any) -> Any:
-    """The rest of TVM's default pipeline."""
+    """The rest of TVM's default pipeline, but for CUDA graphs: an inference is captured as a whole, when it is run."""
     import tvm
     from tvm import relax
 
-    passes = relax.pipeline.dataflow_lower_passes(target) + relax.pipeline.finalize_passes(target)
     with target:
+        passes = [
+            relax.transform.RewriteDataflowReshape(),
+            relax.transform.ToNonDataflow(),
+            relax.transform.RemovePurityChecking(),
+            relax.transform.CallTIRRewrite(),
+            relax.transform.StaticPlanBlockMemory(),
+            relax.transform.LowerAllocTensor(),
+            relax.transform.KillAfterLastUse(),
+            relax.transform.LowerRuntimeBuiltin(),
+            relax.transform.ComputePrimValue(),
+            relax.transform.VMShapeLower(),
+            relax.transform.AttachGlobalSymbol(),
+        ]
         return tvm.transform.Sequential(passes)(module)
 
 
