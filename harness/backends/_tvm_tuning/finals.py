@@ -41,13 +41,15 @@ class Defaults(NamedTuple):
     library: str
 
 
-def measure_defaults(tasks: Sequence[TuningTask], flow: Flow) -> List[Defaults]:
+def measure_defaults(tasks: Sequence[TuningTask], flow: Flow, journal: Journal) -> List[Defaults]:
     """Each task as it is without tuning, in the order of `tasks`; no times where it cannot be built or run."""
     found: Dict[int, Defaults] = {}
     flow.add([Work(place, one.default, one.args_info, DEFAULTS, "", True) for place, one in enumerate(tasks)])
     while flow.waiting():
         for done in flow.step():
             found[done.work.key] = Defaults(done.times_s, done.library)
+            if done.times_s:
+                journal.default(tasks[done.work.key].hash, done.times_s)
     return [found[place] for place in range(len(tasks))]
 
 

@@ -68,8 +68,6 @@ def tune(
     meter: Optional[Meter] = None,
 ) -> Outcome:
     """Raises BuildError where there is nothing to tune. The log is whole whenever this ends, however it ends."""
-    if job.trials < 1:
-        raise BuildError("tvm: tuning was asked for no trials; ask for at least one")
     watch.told(Step(EXTRACTING))
     model = generation.cost_model(job.cost_model, len(sharing.cores()), job.seed)
     tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
@@ -106,10 +104,7 @@ def _run(
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
     known = search.of_log(log.contents.of(records.Trial))
-    defaults = finals.measure_defaults(tasks, flow)
-    for task, one in zip(tasks, defaults):
-        if one.times_s:
-            journal.default(task.hash, one.times_s)
+    defaults = finals.measure_defaults(tasks, flow, journal)
     how = generation.How(job.strategy, BATCH, len(sharing.cores()), job.threads, job.seed)
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
     searching = search.Search(tasks, medians, known, target, how, model, flow, journal, ahead)

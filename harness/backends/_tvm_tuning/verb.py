@@ -25,6 +25,8 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
     ):
         if asked not in offered:
             raise BuildError(f"tvm: no {kind} {asked!r}; there are {', '.join(offered)}")
+    if job.trials < 1:
+        raise BuildError("tvm: tuning was asked for no trials; ask for at least one")
     try:
         target = _tvm_target.target(job.ingredients.build.target)
         if target.kind == "cuda":
