@@ -60,7 +60,10 @@ def choices(contents: Contents) -> Dict[str, Choice]:
     """
     began = {one.job: (one.started_utc, one.job) for one in contents.of(Job)}
     newest: Dict[Tuple[str, str], Choice] = {}
+    others = {one.job for one in contents.of(Job) if one.form != form(contents)}  # theirs are parts of another graph
     for one in [*contents.of(Choice), *_made_of_trials(contents)]:
+        if one.job in others:
+            continue
         key = (one.task, one.trace_sha256)
         other = newest.get(key)
         if other is None or _age(one, began) > _age(other, began):
@@ -112,6 +115,7 @@ def tuning(contents: Contents) -> Tuning:
         trials=trials,
         seconds=round(seconds, 1),
         seeds=sorted({one.seed for one in jobs.values() if one is not None}),
+        tasks=len(chosen(contents)),
         form=form(contents),
     )
 

@@ -21,7 +21,7 @@ HEADER = Header(
 )
 
 
-def job(name: str = "a1", started: str = "2026-01-01T00:00:00+00:00", seed: int = 1) -> Job:
+def job(name: str = "a1", started: str = "2026-01-01T00:00:00+00:00", seed: int = 1, form: str = "plain") -> Job:
     return Job(
         job=name,
         started_utc=started,
@@ -32,6 +32,7 @@ def job(name: str = "a1", started: str = "2026-01-01T00:00:00+00:00", seed: int 
         cost_model="xgb",
         threads=2,
         machine="a processor",
+        form=form,
     )
 
 
@@ -199,6 +200,15 @@ def test_trials_and_time_of_all_jobs_are_counted(tmp_path: Path) -> None:
     assert (
         msgspec.structs.replace(found, seconds=600, seeds=[1, 2]).words().startswith("41 trials in 10 min, seeds 1, 2")
     )
+
+
+def test_schedules_of_another_form_of_the_graph_are_left_alone(tmp_path: Path) -> None:
+    plain, newer = job("a1"), job("b2", "2026-01-02T00:00:00+00:00", form="nhwc")
+    lines = [plain, newer, task("t1"), task("t2"), trial("t1", "x", 1.0), trial("t2", "y", 1.0, job="b2")]
+    lines += [choice("t1", "x", 9.0, 1.0), choice("t2", "y", 9.0, 1.0, job="b2"), end("a1"), end("b2")]
+    contents = trials.read(log(tmp_path, *lines))
+    assert [one.task.task for one in schedules.chosen(contents)] == ["t2"]
+    assert schedules.tuning(contents).words().startswith("nhwc, 6 trials in 2 min")
 
 
 def test_a_job_that_was_killed_leaves_its_trials_to_choose_from(tmp_path: Path) -> None:

@@ -251,7 +251,10 @@ def test_effort_is_checked() -> None:
 
 def of_log(tmp_path: Path, *lines: Line) -> account.Account:
     path = log(tmp_path, *lines)
-    return account.of("0123456789abcdef", logs.Found(path, trials.read(path), "made here", None), None)
+    contents = trials.read(path)
+    return account.of(
+        "0123456789abcdef", logs.Found(path, contents, "made here", None, schedules.tuning(contents)), None
+    )
 
 
 def test_an_account_says_what_each_task_got(tmp_path: Path) -> None:

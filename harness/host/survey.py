@@ -6,7 +6,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 import msgspec
 from msgspec import UNSET
 
-from harness import schedules
 from harness.errors import UnfitModel
 from harness.host import calibration, engines, instead, machines, matrix
 from harness.host import plan as plans
@@ -65,7 +64,7 @@ class Survey(NamedTuple):
         if not isinstance(records, logs.Found):
             return made_of
         build = msgspec.structs.replace(options, target=records.target or options.target)
-        return msgspec.structs.replace(made_of, build=build, tuning=schedules.tuning(records.contents))
+        return msgspec.structs.replace(made_of, build=build, tuning=records.tuning)
 
 
 def calibrates(options: BuildOptions, facts: BackendFacts) -> bool:

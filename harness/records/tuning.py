@@ -22,6 +22,8 @@ class Tuning(Record, frozen=True):
     seconds: float
     """That tuning took, all jobs together."""
     seeds: List[int]
+    tasks: int
+    """That get another schedule than by default."""
     form: str = "plain"
     """How the graph was written before its tasks were taken from it."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, Type
 
 from harness import crosscheck, fleet, jobs, upgrades
-from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, Unsupported
+from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, StorageError, Unsupported
 from harness.records import Record
 from harness.worker.reasons import reason
 
@@ -48,6 +48,9 @@ def main(verb: str, folder: Path) -> None:
         except DeviceError as error:
             out = jobs.Failure(status=error.status, reason=reason(error, job))
         upgrades.write(folder / "out.json", out)
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(STORAGE_STATUS)
     except OSError as error:
         if error.errno in STORAGE:
             print(f"{error.filename or folder}: {error.strerror}", file=sys.stderr)

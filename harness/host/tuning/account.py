@@ -60,7 +60,7 @@ def of(engine: str, found: Found, proofs: Optional[Proofs]) -> Account:
         engine=engine,
         origin=found.origin,
         header=contents.header,
-        tuning=schedules.tuning(contents),
+        tuning=found.tuning,
         jobs=jobs,
         ends=[msgspec.structs.replace(ends[one.job], curve=[]) for one in jobs if one.job in ends],
         parts=parts(contents, {one.job for one in jobs}),

@@ -13,7 +13,7 @@ from harness import schedules, trials
 from harness.errors import RecordError
 from harness.jobs import Failure
 from harness.records import BackendFacts, BuildOptions, digest
-from harness.records.tuning import Header, Trial
+from harness.records.tuning import Header, Trial, Tuning
 from harness.trials import LOG, Contents
 
 FOLDER, SHIPPED = "tuning", "tuning"
@@ -29,6 +29,13 @@ class Found(NamedTuple):
     """Where they came from, for a reader."""
     target: Optional[str]
     """What to compile for to use them; None is what the experiment says."""
+    tuning: Tuning
+    """What stands in the ingredients of an engine that is built with them."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether any part of the model gets another schedule by them."""
+        return self.tuning.tasks > 0
 
 
 def header(options: BuildOptions, model_sha256: str, facts: BackendFacts, target: Optional[str] = None) -> Header:
@@ -65,7 +72,7 @@ def find(
     try:
         for name, target in _targets(options, facts):
             for found in _of(header(options, model_sha256, facts, name), target, results, models_dir):
-                if schedules.chosen(found.contents):
+                if found.changes:
                     return found
                 some.append(found)
     except RecordError as error:
@@ -81,7 +88,7 @@ def chosen_file(found: Found, results: Path) -> Path:
     """A small log of what an engine needs of the records: what is put on a board."""
     if found.path.name != LOG:
         return found.path
-    path = found.path.with_name(f"chosen-{schedules.records_sha256(found.contents)[:12]}.jsonl")
+    path = found.path.with_name(f"chosen-{found.tuning.records_sha256[:12]}.jsonl")
     if not path.exists():
         compact = schedules.compact(found.contents)
         trials.write_whole(path, compact.header, compact.lines)
@@ -114,11 +121,12 @@ def _of(wanted: Header, target: Optional[str], results: Path, models_dir: Path) 
     if own.exists():
         contents = trials.read(own)
         trials.check_same(contents.header, wanted, str(own))
-        yield Found(own, contents, f"made here, {FOLDER}/{own.parent.name}", target)
+        yield Found(own, contents, f"made here, {FOLDER}/{own.parent.name}", target, schedules.tuning(contents))
     for path in _shipped(models_dir):
         contents = trials.read(path)
         if contents.header == wanted:
-            yield Found(path, contents, f"shipped with the harness, models/{SHIPPED}/{path.name}", target)
+            origin = f"shipped with the harness, models/{SHIPPED}/{path.name}"
+            yield Found(path, contents, origin, target, schedules.tuning(contents))
 
 
 def _shipped(models_dir: Path) -> List[Path]:
