@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import backends
+from harness import backends, cpu
 from harness.backends._contract import Materials
 from harness.device import present
 from harness.errors import BuildError, Unsupported
@@ -96,3 +96,23 @@ def test_an_engine_for_the_cpu_takes_the_hosts_memory_alone(tiny_model: Path, tm
         backends.get("tvm").load(tmp_path, InferenceOptions(threads=1, io_memory="mapped"))
     with pytest.raises(Unsupported, match="a CUDA graph needs a CUDA device"):
         backends.get("tvm").load(tmp_path, InferenceOptions(threads=1, cuda_graph=True))
+
+
+def test_levels_of_x86_64_are_those_whose_every_instruction_is_there(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    v2, v3 = cpu.LEVELS["x86-64-v2"], cpu.LEVELS["x86-64-v3"]
+    for flags, levels in (
+        (f"{v2} {v3} avx512f", ["x86-64-v3", "x86-64-v2"]),
+        (f"{v2} {v3.replace('fma', '')}", ["x86-64-v2"]),
+        (v3, []),
+        ("", []),
+    ):
+        (tmp_path / "proc" / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n\nprocessor : 1\n")
+        assert cpu.levels(tmp_path) == levels
+
+
+def test_an_engine_for_a_level_that_the_cpu_lacks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensors.json").write_text('{"kind": "llvm", "architecture": "x86-64-v4", "inputs": [], "outputs": []}')
+    monkeypatch.setattr(cpu, "levels", lambda: ["x86-64-v3", "x86-64-v2"])
+    with pytest.raises(Unsupported, match="for x86-64-v4, more than this CPU has"):
+        backends.get("tvm").load(tmp_path, InferenceOptions(threads=1))

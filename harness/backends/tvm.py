@@ -76,6 +76,8 @@ class Backend(_contract.Backend):
             raise Unsupported(f"tvm: this engine is for a machine of {layout['machine']}, not for {platform.machine()}")
         if on_cuda:
             _check_device(layout["architecture"])
+        elif layout.get("architecture") in cpu.LEVELS and layout["architecture"] not in cpu.levels():
+            raise Unsupported(f"tvm: this engine is for {layout['architecture']}, more than this CPU has")
         if inference.cuda_graph is True and not on_cuda:
             raise Unsupported("tvm: a CUDA graph needs a CUDA device, and this engine is for the CPU")
         if (inference.io_memory == "host") is on_cuda:

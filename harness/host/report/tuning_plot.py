@@ -19,7 +19,7 @@ def effort(each: Sequence[Tuned]) -> bytes:
         figure = Figure(figsize=(WIDTH, max(1, len(drawn)) * HEIGHT), layout="constrained")
         if not drawn:
             figure.text(0.5, 0.5, "the records tell no course of their tuning", ha="center")
-        axes = figure.subplots(len(drawn), 2, squeeze=False, sharey="row") if drawn else []
+        axes: Any = figure.subplots(len(drawn), 2, squeeze=False, sharey="row") if drawn else []
         for (left, right), one in zip(axes, drawn):
             curve = one.account.curve
             times = [point.estimated_ns / 1e6 for point in curve]
