@@ -67,8 +67,8 @@ def task_hash(module: Any) -> str:
 class Space:
     """All schedules of one task, as its strategy walks through them.
 
-    The evolutionary search begins with a batch by chance: with nothing measured there is nothing to evolve from, and
-    breeding would cost ten times as much.
+    While the cost model knows nothing, the evolutionary search begins with a batch by chance: breeding would cost ten
+    times as much, for nothing.
     """
 
     def __init__(self, module: Any, target: Any, name: str, how: "How", database: Any, model: Any) -> None:
@@ -77,7 +77,7 @@ class Space:
         self._context = _context(ms, module, target, strategy(how.strategy), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
-        if how.strategy == "evolutionary":
+        if how.strategy == "evolutionary" and not getattr(model, "trained_on", 0):
             self._first = _context(ms, module, target, strategy("replay-trace"), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)

@@ -18,7 +18,7 @@ from harness.errors import BuildError
 from harness.records import tuning as records
 from harness.trials import Log
 
-BATCH = 24
+BATCH = 16
 FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
 FINAL_S = 0.9
