@@ -1,7 +1,7 @@
-"""Puts a report together and writes it; only this module knows Jinja2 and the report's file names."""
+"""Puts a report together and writes it; only this module knows the Markdown's template and the report's file names."""
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import jinja2
 from msgspec import UNSET
@@ -13,6 +13,8 @@ from harness.host.report import (
     engines,
     exports,
     headline,
+    language,
+    page,
     plots,
     ratios,
     sections,
@@ -28,42 +30,78 @@ from harness.host.runs import RunData
 from harness.records import Machine
 
 TEMPLATES = Path(__file__).parent / "templates"
-REPORT, PLOT, COURSE = "report.md", "latency.svg", "course.svg"
+REPORT, PAGE, PLOT, COURSE = "report.md", "report.html", "latency.svg", "course.svg"
 CSV, TEXT = "summary.csv", "baseline.txt"
 
 
 class Report(NamedTuple):
     path: Path
+    page: Path
+    """The same as HTML."""
     headline: str
 
 
-def write(folder: Path) -> Report:
-    """Renders the run in `folder` into it; every file appears whole or not at all."""
+def write(folder: Path, code: str = language.ENGLISH) -> Report:
+    """Renders the run in `folder` into it, in this language; every file appears whole or not at all.
+
+    What is for programs and terminals is English in every language.
+    """
     boards = runs.load(folder)
-    run, found = boards[0].run, [rows(data) for data in boards]
-    texts, sentences = [], []
+    found = [rows(data) for data in boards]
+    with language.written_in(code):
+        report = _write(folder, boards, found)
+    with language.written_in(language.ENGLISH):
+        _export(folder, boards, found)
+    return report
+
+
+def _write(folder: Path, boards: List[RunData], found: List[List[Row]]) -> Report:
+    texts, sentences, drawn = [], [], {}
     for data, each in zip(boards, found):
         mark = f"-{data.on.board}" if len(boards) > 1 else ""
-        plot, course = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE))
+        plot, course = (_named(f"{Path(name).stem}{mark}.svg") for name in (PLOT, COURSE))
         text, sentence = render(data, each, plot, course)
-        upgrades.write_bytes(folder / plot, plots.distribution(each))
-        upgrades.write_bytes(folder / course, plots.course(each))
+        drawn.update({plot: plots.distribution(each), course: plots.course(each)})
         texts.append(text)
         sentences.append(sentence)
-    headline_, text = sentences[0], texts[0]
+    text = texts[0]
     if len(boards) > 1:
-        headline_ = "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
-        text = sections.of_boards(run.plan.title, [data.on.board for data in boards], sentences, texts)
+        text = sections.of_boards(boards[0].run.plan.title, [data.on.board for data in boards], sentences, texts)
+    for name, svg in drawn.items():
+        upgrades.write_bytes(folder / name, svg)
+    report = Report(folder / _named(REPORT), folder / _named(PAGE), _together(boards, sentences))
+    upgrades.write_bytes(report.page, page.page(text, drawn).encode("utf-8"))
+    upgrades.write_bytes(report.path, text.encode("utf-8"))
+    return report
+
+
+def _export(folder: Path, boards: List[RunData], found: List[List[Row]]) -> None:
     together = [row for each in found for row in each]
-    upgrades.write_bytes(
-        folder / CSV, exports.summary_csv(together, {data.on.board: data.rounds for data in boards}).encode("utf-8")
-    )
-    upgrades.write_bytes(
-        folder / TEXT,
-        exports.baseline_txt(run, together, headline_, max(data.rounds for data in boards)).encode("utf-8"),
-    )
-    upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
-    return Report(folder / REPORT, headline_)
+    sentences = [_said(data, each)[0] for data, each in zip(boards, found)]
+    csv = exports.summary_csv(together, {data.on.board: data.rounds for data in boards})
+    rounds = max(data.rounds for data in boards)
+    text = exports.baseline_txt(boards[0].run, together, _together(boards, sentences), rounds)
+    upgrades.write_bytes(folder / CSV, csv.encode("utf-8"))
+    upgrades.write_bytes(folder / TEXT, text.encode("utf-8"))
+
+
+def _named(name: str) -> str:
+    """`report.md`, and in Korean `report.ko.md`: no language overwrites another."""
+    code = language.current()
+    stem, dot, ending = name.rpartition(".")
+    return name if code == language.ENGLISH else f"{stem}.{code}{dot}{ending}"
+
+
+def _together(boards: Sequence[RunData], sentences: Sequence[str]) -> str:
+    """The headline of all boards."""
+    if len(boards) == 1:
+        return sentences[0]
+    return "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
+
+
+def _said(data: RunData, found: List[Row]) -> List[str]:
+    headlined = comparisons(found, data.run.plan.baseline, data.pilot) or thread_comparisons(found, data.pilot)
+    return headline.sentences(headlined, found, data.run.plan.baseline)
 
 
 def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE) -> "tuple[str, str]":
@@ -81,7 +119,10 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # this is Markdown; table.markdown escapes what is special there
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(language.found, language.found_plural, newstyle=True)  # type: ignore[attr-defined]
     environment.filters["table"] = table.markdown
     text = environment.get_template("report.md.j2").render(
         run=data.run,

@@ -5,6 +5,7 @@ from typing import Dict, List, Optional
 
 from msgspec import UNSET
 
+from harness.host.report.language import _
 from harness.records import Experiment
 
 BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX", "tvm": "TVM", "onnxruntime": "ONNX Runtime"}
@@ -88,6 +89,24 @@ def times(value: float) -> str:
 
 def rate(per_second: float) -> str:
     return figure(per_second, 4)
+
+
+def verdict(word: str) -> str:
+    """A verdict as a table shows it; those in capitals are the same in every language."""
+    words = {
+        "less time": _("less time"),
+        "more time": _("more time"),
+        "higher rate": _("higher rate"),
+        "lower rate": _("lower rate"),
+        "not distinguishable": _("not distinguishable"),
+        "no verdict": _("no verdict"),
+        "within": _("within"),
+        "beyond": _("beyond"),
+        "skipped": _("skipped"),
+        "failed": _("failed"),
+        "crashed": _("crashed"),
+    }
+    return words.get(word, word)
 
 
 def layers(executed: Dict[str, int]) -> str:
