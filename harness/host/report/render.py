@@ -1,7 +1,7 @@
 """Puts a report together and writes it; only this module knows the Markdown's template and the report's file names."""
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence
 
 import jinja2
 from msgspec import UNSET
@@ -12,6 +12,7 @@ from harness.host.report import (
     advice,
     engines,
     exports,
+    facts,
     headline,
     language,
     page,
@@ -112,6 +113,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
     latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
     said = headline.sentences(headlined, found, data.run.plan.baseline)
     notes = table.Footnotes()
+    seen = verdicts.seen(data.results)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
@@ -128,10 +130,12 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         run=data.run,
         added=data.rounds - data.run.plan.rounds,
         machine=data.machine,
+        code=language.current(),
         headline=said[0],
         also=said[1:],
         unfinished=_unfinished(data),
-        seen=verdicts.seen(data.results),
+        seen=seen,
+        counts=", ".join(f"{word} {count}" for word, count in seen.counts.items()),
         broken=data.broken,
         latency=tables.latency(found, data.rounds, notes),
         throughput=tables.throughput(found, data.rounds, notes),
@@ -152,7 +156,7 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         untried=_untried(found, data.machine),
         shortfalls=tables.shortfalls(found),
         generated=[wording.model(one.reference) for one in data.run.models if one.weights == "generated"],
-        facts=_facts(data.machine),
+        facts=facts.facts(data.machine),
         jetson=data.machine.l4t is not None,
         container=data.machine.container,
         steps_next=advice.steps(data, found, headlined),
@@ -169,37 +173,6 @@ def _untried(rows: List[Row], machine: Machine) -> bool:
     return machine.l4t is not None or any(row.experiment.build.backend.startswith("tensorrt") for row in rows)
 
 
-def _unfinished(data: RunData) -> str:
+def _unfinished(data: RunData) -> Dict[str, int]:
     planned, ended = len(runs.cells(data.run, data.on)), len(data.results)
-    return "" if ended >= planned else f"{ended} of {planned} cells have ended"
-
-
-def _facts(machine: Machine) -> Dict[str, Any]:
-    """The machine, a fact a line."""
-    container = machine.container
-    boxed = (
-        {}
-        if container is None
-        else {
-            "container": f"pin {container.jetpack}, image {container.image[:19]}, Docker {container.engine_version}",
-            "base image": f"{container.base}, {', '.join(container.base_digests) or 'no digest known'}",
-            "GPU access": container.gpu,
-        }
-    )
-    if container is not None and container.memory_limit_bytes is not None:
-        boxed["memory limit"] = (
-            f"{container.memory_limit_bytes / 1e9:.1f} GB of CPU memory; a GPU's is not counted by it"
-        )
-    outside = {"module": machine.module, "L4T": machine.l4t}
-    return {
-        "board": machine.board,
-        "system": f"{machine.system}, kernel {machine.kernel}, {machine.architecture}",
-        "processor": f"{machine.cpu_model}, {machine.logical_cpus} logical CPUs, {machine.allowed_threads} allowed",
-        "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
-        "CPU governor": machine.governor or "not readable here, so clocks are unknown",
-        "clock": f"CLOCK_MONOTONIC, smallest step seen {machine.timer_step_ns} ns",
-        "Python": machine.python,
-        "harness": f"{machine.harness_version}, sources {machine.harness_revision}",
-        **{name: value for name, value in outside.items() if value},
-        **boxed,
-    }
+    return {} if ended >= planned else {"ended": ended, "planned": planned}
