@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Optional
 
-from harness.host.report import verdicts
+from harness.host.report import recorded, verdicts
 from harness.host.report.language import _, ngettext
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
@@ -83,7 +83,7 @@ class Row(NamedTuple):
     @property
     def badges(self) -> List[str]:
         """All that a reader must know with any figure of this row."""
-        found = self.deviations
+        found = [recorded.said(text) for text in self.deviations]
         if self.executed:
             asked = self.experiment.build.precision
             found = [

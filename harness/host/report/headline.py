@@ -48,13 +48,9 @@ def _of_builds(said: str, one: Comparison) -> str:
     """With what an engine whose builder times its candidates may not be generalised to: other builds of it."""
     if one.only_builds is None:
         return said
-    return ngettext(
-        "%(said)s, for this one engine build",
-        "%(said)s, for these %(count)s engine builds",
-        one.only_builds,
-        said=said,
-        count=one.only_builds,
-    )
+    if one.only_builds == 1:
+        return _("%(said)s, for this one engine build", said=said)
+    return _("%(said)s, for these %(count)s engine builds", said=said, count=one.only_builds)
 
 
 def _badge(one: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
+from harness.host.report import recorded
 from harness.host.report.language import _
 from harness.records import Cause, Result
 from harness.records.verdict import CLEAN, INVALID, LIMITED, UNKNOWN, VALID
@@ -55,7 +56,8 @@ def seen(results: Sequence[Result]) -> Seen:
             if verdict is not None:
                 counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
         for cause in _causes(result):
-            text = f"{cause.reason} ({cause.advice})" if cause.advice else cause.reason
+            reason, advice = recorded.said(cause.reason), recorded.said(cause.advice)
+            text = f"{reason} ({advice})" if advice else reason
             if cause.weight == UNKNOWN:
                 unknown[text] = None
             elif cause.weight not in MARKED:
@@ -77,7 +79,7 @@ def _share(cause: Cause) -> float:
 
 def _badge(by_round: Dict[int, Cause], rounds: int) -> str:
     worst = max(by_round.values(), key=_share)
-    told = {"weight": worst.weight, "marked": len(by_round), "rounds": rounds, "reason": worst.reason}
+    told = {"weight": worst.weight, "marked": len(by_round), "rounds": rounds, "reason": recorded.said(worst.reason)}
     if worst.share is None:
         said = _("%(weight)s in %(marked)s of %(rounds)s rounds: %(reason)s", **told)
     else:
@@ -86,4 +88,4 @@ def _badge(by_round: Dict[int, Cause], rounds: int) -> str:
             share=f"{worst.share:.0%}",
             **told,
         )
-    return f"{said}; {worst.advice}" if worst.advice else said
+    return f"{said}; {recorded.said(worst.advice)}" if worst.advice else said

@@ -106,6 +106,11 @@ def times(value: float) -> str:
     return f"{value:.3f}" if 0.9 <= value <= 1.1 else figure(value)
 
 
+def percent(share: float) -> str:
+    """Of a share, two significant digits."""
+    return _("%(percent)s %%", percent=f"{share * 100:.2g}")
+
+
 def rate(per_second: float) -> str:
     return figure(per_second, 4)
 
