@@ -12,7 +12,7 @@ from harness.host.report import language
 from harness.host.report.language import N_, _
 
 TEXTS: Tuple[str, ...] = (
-    # Deviations.
+    # The first that fits is taken. Deviations.
     N_("%(done)s of %(asked)s warm-ups in a budget of %(budget)s s"),
     N_("%(done)s of %(asked)s iterations in a budget of %(budget)s s"),
     N_("%(done)s of at least %(asked)s s of iterations in a budget of %(budget)s s"),
@@ -26,6 +26,7 @@ TEXTS: Tuple[str, ...] = (
     N_("the clock runs %(percent)s %% against the machine's raw clock"),
     N_("stop whatever sets the clock (NTP, a hypervisor) while measuring"),
     N_("the engine computes rightly only at times: look for a missing synchronisation, or memory that is reused"),
+    N_("no sensor was read for %(seconds)s s: %(reason)s"),
     N_("no sensor was read for %(seconds)s s"),
     N_("leave the sampler a processor (fewer THREADS), or set SAMPLING_S=0 to measure without sensors"),
     # What nobody could see.
@@ -35,6 +36,7 @@ TEXTS: Tuple[str, ...] = (
     N_("in a virtual machine only its host can tell"),
     N_("only %(count)s readings in %(seconds)s s of iterations"),
     N_("more ITERATIONS, or MIN_SECONDS"),
+    N_("%(channel)s was read in %(count)s of %(sweeps)s sweeps only: %(reason)s"),
     N_("%(channel)s was read in %(count)s of %(sweeps)s sweeps only"),
     N_("measure the cell again"),
     # Clocks.
@@ -89,5 +91,11 @@ def _patterns() -> List[Tuple[str, Pattern[str]]]:
 
 def pattern(text: str) -> str:
     """What a sentence looks like once its places are filled, as a regular expression."""
-    parts = re.split(r"%\((\w+)\)s", text.replace("%%", "%"))
-    return "".join(f"(?P<{part}>.+)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+    found, known = "", set()
+    for place, part in enumerate(re.split(r"%\((\w+)\)s", text.replace("%%", "%"))):
+        if place % 2:
+            found += f"(?P={part})" if part in known else f"(?P<{part}>.+)"
+            known.add(part)
+        else:
+            found += re.escape(part)
+    return found
