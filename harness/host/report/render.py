@@ -10,15 +10,23 @@ from harness import upgrades
 from harness.host import runs
 from harness.host.report import (
     advice,
+    builds,
+    conditions,
+    energy,
     engines,
     exports,
     headline,
+    matrix,
+    memory,
     plots,
     ratios,
     sections,
+    sensed,
     steadiness,
     table,
     tables,
+    timeline,
+    unmeasured,
     verdicts,
     wording,
 )
@@ -42,12 +50,15 @@ def write(folder: Path) -> Report:
     boards = runs.load(folder)
     run, found = boards[0].run, [rows(data) for data in boards]
     texts, sentences = [], []
+    everywhere: sensed.OfRows = {}
     for data, each in zip(boards, found):
         mark = f"-{data.on.board}" if len(boards) > 1 else ""
         plot, course = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE))
-        text, sentence = render(data, each, plot, course)
+        told = sensed.of_rows(folder, each)
+        everywhere.update(told)
+        text, sentence = render(data, each, told, plot, course)
         upgrades.write_bytes(folder / plot, plots.distribution(each))
-        upgrades.write_bytes(folder / course, plots.course(each))
+        upgrades.write_bytes(folder / course, timeline.course(each, told))
         texts.append(text)
         sentences.append(sentence)
     headline_, text = sentences[0], texts[0]
@@ -55,25 +66,25 @@ def write(folder: Path) -> Report:
         headline_ = "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
         text = sections.of_boards(run.plan.title, [data.on.board for data in boards], sentences, texts)
     together = [row for each in found for row in each]
-    upgrades.write_bytes(
-        folder / CSV, exports.summary_csv(together, {data.on.board: data.rounds for data in boards}).encode("utf-8")
-    )
+    planned = {data.on.board: data.rounds for data in boards}
+    upgrades.write_bytes(folder / CSV, exports.summary_csv(together, planned, everywhere).encode("utf-8"))
     upgrades.write_bytes(
         folder / TEXT,
-        exports.baseline_txt(run, together, headline_, max(data.rounds for data in boards)).encode("utf-8"),
+        exports.baseline_txt(run, together, headline_, max(planned.values())).encode("utf-8"),
     )
     upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
     return Report(folder / REPORT, headline_)
 
 
-def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE) -> "tuple[str, str]":
-    """The report of one board and its headline, from records alone."""
+def render(data: RunData, found: List[Row], told: sensed.OfRows, plot: str, course: str) -> "tuple[str, str]":
+    """The report of one board and its headline; `told` is what its sensors told."""
     compared = comparisons(found, data.run.plan.baseline, data.pilot)
     threads = thread_comparisons(found, data.pilot)
     headlined = compared or threads
     latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
     said = headline.sentences(headlined, found, data.run.plan.baseline)
     notes = table.Footnotes()
+    of_energy = energy.section(found, told, notes)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
@@ -98,11 +109,18 @@ def render(data: RunData, found: List[Row], plot: str = PLOT, course: str = COUR
         rates=ratios.rates_compared(rates, notes),
         threads=ratios.compared([one for one in threads if not one.throughput], notes),
         thread_rates=ratios.rates_compared([one for one in threads if one.throughput], notes),
+        matrices=matrix.matrices(found, notes, data.pilot),
+        of_several_builds=builds.table(found, notes),
+        energy=of_energy,
         notes=notes.lines(),
+        unmeasured=unmeasured.lines(data, found, told, of_energy),
+        conditions=conditions.table(found, told),
+        memory=memory.table(found),
         few=steadiness.few(headlined),
         steady=steadiness.table(found),
         bounds=tables.percentile_bounds(found),
         steps=tables.steps(found),
+        device_times=tables.times_itself(found),
         accuracy=tables.accuracy(found),
         engines=engines.engines(found),
         settings=engines.settings(found),
