@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from harness.host.report import language
 
 if TYPE_CHECKING:
-    from harness.host.report.render import Report
+    from harness.host.report.files import Report
 
 
 def write(folder: Path, code: str = language.ENGLISH) -> "Report":
     """Renders the run in `folder` into it, in this language. Imported when it is asked for: scipy's slowest part."""
-    from harness.host.report import render
+    from harness.host.report import files
 
-    return render.write(folder, code)
+    return files.write(folder, code)

@@ -17,6 +17,8 @@ class Parts(NamedTuple):
     compute_ns: float
     d2h_ns: float
     total_ns: float
+    device_ns: Optional[float] = None
+    """Compute on the device's own clock; None where not every cell has it."""
 
 
 class Row(NamedTuple):
@@ -62,12 +64,14 @@ class Row(NamedTuple):
     @property
     def parts(self) -> Parts:
         samples = [result.samples for result in self.results if isinstance(result.samples, LatencySamples)]
+        device = [one for each in samples for one in each.device_ns or []]
         return Parts(
             h2d_ns=median([one for each in samples for one in each.h2d_ns]),
             enqueue_ns=median([one for each in samples for one in each.enqueue_ns]),
             compute_ns=median(self.compute_ns),
             d2h_ns=median([one for each in samples for one in each.d2h_ns]),
             total_ns=median([one for each in samples for one in each.total_ns()]),
+            device_ns=median(device) if all(each.device_ns is not None for each in samples) else None,
         )
 
     @property

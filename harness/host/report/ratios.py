@@ -7,31 +7,25 @@ from harness.host.report.compare import ENOUGH_BUILDS, Comparison, Rows
 from harness.host.report.language import _, ngettext
 from harness.host.report.table import Footnotes, Table
 from harness.host.report.tables import name
+from harness.host.stats.ratio import Ratio
 
 
 def compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table:
     lines = []
     for one in comparisons:
         value, row = one.shown, one.row
-        interval = _("none")
-        if value.low is not None and value.high is not None:
-            interval = wording.span(wording.times(value.low), wording.times(value.high))
-        badges = one.badges
-        if value.dropped:
-            badges.append(_dropped(value.dropped, max(len(one.ours), len(one.theirs)) > 1))
-        badges += [*_of_builds(one), *steadiness.flags(value)]
         lines.append(
             [
                 wording.setting(row.experiment),
                 *(_side(side) for side in (one.ours, one.theirs)),
                 wording.times(value.value),
-                interval,
+                interval(value),
                 wording.times(1 / value.value),
                 wording.span(wording.times(min(value.per_round)), wording.times(max(value.per_round))),
                 str(value.rounds),
-                _detectable(value.detectable),
+                could_show(value.detectable),
                 wording.verdict(one.verdict),
-                notes.mark(badges),
+                notes.mark(caveats(one)),
             ]
         )
     ratios = [_("time ratio:"), _("95 %% interval"), _("speed-up:"), _("rounds' ratios"), _("rounds:")]
@@ -47,16 +41,34 @@ def rates_compared(comparisons: Sequence[Comparison], notes: Footnotes) -> Table
     return Table([headers[place] for place in without], [[row[place] for place in without] for row in table.rows])
 
 
-def _detectable(value: Optional[float]) -> str:
-    if value is None:
+def interval(value: Ratio) -> str:
+    if value.low is None or value.high is None:
         return _("none")
-    return f"{(value - 1) * 100:.2g} %" if value > 1.0001 else "< 0.01 %"
+    return wording.span(wording.times(value.low), wording.times(value.high))
+
+
+def could_show(detectable: Optional[float]) -> str:
+    """The smallest difference that would have been shown nine times in ten."""
+    if detectable is None:
+        return _("none")
+    percent = (detectable - 1) * 100
+    if percent <= 0.01:
+        return f"< {wording.percent('0.01')}"
+    return wording.percent(f"{percent:.0f}" if percent >= 100 else f"{percent:.2g}")
 
 
 def _side(side: Rows) -> str:
     experiment = side[0].experiment
     called = wording.of_builds(experiment, side[0].variant, len(side)) if len(side) > 1 else name(side[0])
     return f"{called}, {wording.threads(experiment.inference.threads)}"
+
+
+def caveats(one: Comparison) -> List[str]:
+    """All that a reader must know with a ratio."""
+    found = one.badges
+    if one.ratio.dropped:
+        found.append(_dropped(one.ratio.dropped, max(len(one.ours), len(one.theirs)) > 1))
+    return [*found, *_of_builds(one), *steadiness.flags(one.shown)]
 
 
 def _dropped(rounds: int, several: bool) -> str:

@@ -68,7 +68,7 @@ def table(rows: Sequence[Row]) -> Table:
                 name(row),
                 str(row.experiment.inference.threads),
                 found.verdict,
-                wording.percent(found.spread),
+                wording.percent(f"{found.spread * 100:.2g}"),
                 _of(f"{sum(cell.outliers for cell in cells)}", iterations),
                 _of(f"{sum(cell.effective for cell in cells):.0f}", iterations),
                 _drift(found) or "-",

@@ -98,12 +98,20 @@ def percentile_bounds(rows: Sequence[Row]) -> Table:
     return Table([*named(), _("median"), _("P95"), _("P99")], lines)
 
 
+def times_itself(rows: Sequence[Row]) -> bool:
+    """Whether any row has times of its device's own clock."""
+    return any(row.ok and row.parts.device_ns is not None for row in rows)
+
+
 def steps(rows: Sequence[Row]) -> Table:
+    """With a column for the device's own clock where any has one."""
     lines = []
+    device = times_itself(rows)
     for row in rows:
         if row.ok:
             parts = row.parts
-            values = (parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns, parts.total_ns)
+            values = [parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns, parts.total_ns]
+            values += [parts.device_ns] if device else []
             lines.append(
                 [
                     wording.setting(row.experiment),
@@ -112,7 +120,8 @@ def steps(rows: Sequence[Row]) -> Table:
                     *(wording.milliseconds(value) for value in values),
                 ]
             )
-    return Table([*named(), _("h2d:"), _("enqueue:"), _("compute:"), _("d2h:"), _("total:")], lines)
+    parts_ = [_("h2d:"), _("enqueue:"), _("compute:"), _("d2h:"), _("total:")]
+    return Table([*named(), *parts_, *([_("device:")] if device else [])], lines)
 
 
 def accuracy(rows: Sequence[Row]) -> Table:

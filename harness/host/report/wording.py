@@ -106,9 +106,9 @@ def times(value: float) -> str:
     return f"{value:.3f}" if 0.9 <= value <= 1.1 else figure(value)
 
 
-def percent(share: float) -> str:
-    """Of a share, two significant digits."""
-    return _("%(percent)s %%", percent=f"{share * 100:.2g}")
+def percent(figure: str) -> str:
+    """`0.74 %`, of a figure as it is printed."""
+    return _("%(figure)s %%", figure=figure)
 
 
 def rate(per_second: float) -> str:

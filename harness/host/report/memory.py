@@ -1,0 +1,34 @@
+"""The report's memory: what each engine takes of the device, and the most that its whole process had."""
+
+from typing import List, Optional, Sequence
+
+from harness.host.report import wording
+from harness.host.report.collect import Row
+from harness.host.report.table import Table
+from harness.host.report.tables import name
+from harness.host.stats.footprint import of_cell
+
+NOT_TOLD = "not told"
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Measured rows; the peak is that of the round that had the largest."""
+    lines: List[List[str]] = []
+    for row in rows:
+        cells = [of_cell(row.engine, result) for result in row.results if result.samples is not None]
+        if cells:
+            lines.append(
+                [
+                    wording.setting(row.experiment),
+                    name(row),
+                    str(row.experiment.inference.threads),
+                    *(_largest(sizes) for sizes in zip(*((one.engine, one.io, one.device, one.peak) for one in cells))),
+                ]
+            )
+    headers = ["model", "engine", "threads:", "engine on device:", "inputs and outputs:", "together:", "process peak:"]
+    return Table(headers, lines)
+
+
+def _largest(sizes: Sequence[Optional[int]]) -> str:
+    known = [size for size in sizes if size is not None]
+    return wording.megabytes(max(known)) if known else NOT_TOLD
