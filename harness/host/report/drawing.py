@@ -6,7 +6,7 @@ in a Markdown file cannot know whether its page is dark, and black on white is r
 """
 
 import io
-from typing import Any, Callable, Dict, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -64,9 +64,9 @@ def draw(panels: Sequence[Panel], left: float, nothing: str) -> bytes:
     return buffer.getvalue()
 
 
-def by_model(rows: Sequence[Row]) -> "Dict[str, list[Row]]":
+def by_model(rows: Sequence[Row]) -> Dict[str, List[Row]]:
     """Those that have latencies and compute something: the others lie a thousand times lower and would squeeze them."""
-    found: "Dict[str, list[Row]]" = {}
+    found: Dict[str, List[Row]] = {}
     for row in rows:
         if row.ok and row.computes:
             found.setdefault(row.experiment.build.model, []).append(row)

@@ -72,7 +72,7 @@ def section(rows: Sequence[Row], sensed: OfRows, notes: Footnotes) -> Section:
                 f"{name(row)}, {wording.setting(row.experiment)}, {wording.threads(row.experiment.inference.threads)}"
             )
             refused.append(f"{said}: refused in every round; round {number}: {reason}")
-    headers = ["model", "engine", "threads:", "gross mJ:", "± mJ:", "above idle mJ:", "± mJ:", "power W:", "idle W:"]
+    headers = ["model", "engine", "threads:", "gross mJ:", "above idle mJ:", "power W:", "idle W:"]
     table = Table([*headers, "per joule:", "rounds:", "notes"], lines)
     return Section(table, list(dict.fromkeys(sources)), refused, untold)
 
@@ -86,8 +86,8 @@ def _line(row: Row, found: OfRow, notes: Footnotes) -> List[str]:
         wording.setting(row.experiment),
         name(row),
         str(row.experiment.inference.threads),
-        *_joules(gross),
-        *(_joules(rest) if rest is not None else ("none", "")),
+        _joules(gross),
+        _joules(rest) if rest is not None else "none",
         wording.figure(found.power_w),
         wording.figure(sum(idle) / len(idle)) if idle else "none",
         wording.figure(1 / gross.value),
@@ -96,8 +96,8 @@ def _line(row: Row, found: OfRow, notes: Footnotes) -> List[str]:
     ]
 
 
-def _joules(value: MeanOfRounds) -> Tuple[str, str]:
-    return wording.figure(value.value * 1e3), wording.figure(value.half * 1e3, 2)
+def _joules(value: MeanOfRounds) -> str:
+    return f"{wording.figure(value.value * 1e3)} ± {wording.figure(value.half * 1e3, 2)}"
 
 
 def _shortfalls(found: OfRow) -> List[str]:

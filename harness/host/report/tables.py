@@ -1,6 +1,6 @@
 """The report's tables: functions from rows to cells."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
@@ -110,8 +110,8 @@ def steps(rows: Sequence[Row]) -> Table:
     for row in rows:
         if row.ok:
             parts = row.parts
-            values = [parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns, parts.total_ns]
-            values += [parts.device_ns] if device else []
+            values: List[Optional[float]] = [parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns]
+            values += [parts.total_ns, parts.device_ns] if device else [parts.total_ns]
             lines.append(
                 [
                     wording.setting(row.experiment),

@@ -136,7 +136,10 @@ def _latency(axis: Axes, model: str, row: Row, over: Sequence[Section], last: bo
         place = ((one.begin_s + one.end_s) / 2, 1.0)
         said = f"{one.round} {one.marks}".strip()
         axis.text(*place, said, transform=axis.get_xaxis_transform(), ha="center", fontsize=8)
-    axis.set_ylim(bottom=0)
+    for one in over:
+        if one.marks:
+            axis.axvspan(one.begin_s, one.end_s, facecolor="none", edgecolor=GRID, hatch="////", linewidth=0, zorder=0)
+    axis.set_ylim(0, 1.1 * max(row.compute_ns) / 1e6)
     axis.set_title(f"{wording.model(model)}: {label(row)}", loc="left", fontsize=10, pad=12)
     axis.set_ylabel("ms")
     _share_time(axis, over, last)
@@ -151,6 +154,8 @@ def _strip(axis: Axes, quantity: Quantity, over: Sequence[Section], last: bool) 
         times += [x, GAP]
         values += [y, GAP]
     axis.plot(numpy.concatenate(times), numpy.concatenate(values), color=INK, linewidth=0.9)
+    names = ", ".join(dict.fromkeys(shown.name for _, shown in quantity.shown))
+    axis.text(0.004, 0.97, names, transform=axis.transAxes, va="top", fontsize=7)
     low = min(shown.low for _, shown in quantity.shown) * quantity.scale
     high = max(shown.high for _, shown in quantity.shown) * quantity.scale
     limit = quantity.near_limit
@@ -158,10 +163,10 @@ def _strip(axis: Axes, quantity: Quantity, over: Sequence[Section], last: bool) 
         low, high = min(low, limit), max(high, limit)
         axis.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
         place, said = (1.0, limit), f"{quantity.limit} {limit:.0f}"
-        axis.annotate(said, place, xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
+        axis.annotate(said, place, xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     margin = max(2.0, 0.3 * (high - low))
-    axis.set_ylim(*((0, 1.35 * high or 1.0) if quantity.from_zero else (low - margin, high + margin)))
-    axis.yaxis.set_major_locator(ticker.MaxNLocator(3))
+    axis.set_ylim(*((0, 1.6 * high or 1.0) if quantity.from_zero else (low - margin, high + 2 * margin)))
+    axis.yaxis.set_major_locator(ticker.MaxNLocator(3, steps=[1, 2, 5, 10]))
     axis.set_ylabel(quantity.unit)
     axis.tick_params(axis="y", labelsize=8)
     _share_time(axis, over, last)
@@ -169,12 +174,13 @@ def _strip(axis: Axes, quantity: Quantity, over: Sequence[Section], last: bool) 
 
 def _share_time(axis: Axes, over: Sequence[Section], last: bool) -> None:
     """The axis of time that all panels of a row have in common; only the last one has its figures under it."""
+    axis.yaxis.set_label_coords(-0.055, 0.5)
     ends = [one.end_s for one in over]
     axis.vlines(ends, 0, 1, transform=axis.get_xaxis_transform(), color=EDGE, linewidth=0.8, linestyle="dashed")
     axis.set_xlim(0, ends[-1])
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     if last:
-        axis.set_xlabel("seconds of timed iterations; one section a round, dark: its median", fontsize=8)
+        axis.set_xlabel("seconds of timed iterations by round; dark: its median; hatched: marked", fontsize=8)
     else:
         axis.tick_params(axis="x", labelbottom=False)
 

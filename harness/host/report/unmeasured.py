@@ -1,6 +1,6 @@
 """What a reader might take for measured and was not: one line each, with the reason, read off the run's own data."""
 
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence, Set
 
 from harness.host.report import verdicts, wording
 from harness.host.report.collect import Row
@@ -119,7 +119,7 @@ def _memory(rows: Sequence[Row]) -> Iterator[str]:
 
 def _builds(rows: Sequence[Row]) -> Iterator[str]:
     """Builders that choose by timing, of which there is one build."""
-    numbers: Dict[str, set] = {}
+    numbers: Dict[str, Set[object]] = {}
     for row in rows:
         if row.measured and row.builds_vary:
             build = row.experiment.build
