@@ -111,7 +111,7 @@ def steps(rows: Sequence[Row]) -> Table:
         if row.ok:
             parts = row.parts
             values: List[Optional[float]] = [parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns]
-            values += [parts.total_ns, parts.device_ns] if device else [parts.total_ns]
+            values += [parts.total_ns, *([parts.device_ns] if device else [])]
             lines.append(
                 [
                     wording.setting(row.experiment),
