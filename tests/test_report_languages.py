@@ -179,6 +179,7 @@ def test_recorded_sentences_are_those_that_workers_write() -> None:
 def _told_by() -> Iterator[Path]:
     yield from (ROOT / "harness" / "sensors").glob("*.py")
     yield from (ROOT / "harness" / "worker" / name for name in ("measure.py", "verdicts.py"))
+    yield ROOT / "harness" / "host" / "stats" / "energy.py"
 
 
 def _forms(tree: ast.AST) -> Iterator[Tuple[str, Pattern[str]]]:

@@ -150,13 +150,13 @@ def test_a_plot_keeps_its_references_to_itself() -> None:
         b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         b'width="9pt" viewBox="0 0 9 9">'
         b"<metadata>far away</metadata><defs><style>*{fill: red}</style><path id='m'/></defs><g id='unused'>"
-        b"<use xlink:href='#m' clip-path='url(#c)' style='fill: #c0ffee'/><clipPath id='c'/></g></svg>"
+        b"<use xlink:href='#m' clip-path='url(#c)' style='fill: #c0ffee; mask: url(#c)'/><clipPath id='c'/></g></svg>"
     )
     found = picture.inlined(svg, "course")
     assert 'id="course-m"' in found
     assert 'href="#course-m"' in found
     assert 'clip-path="url(#course-c)"' in found
     assert 'id="course-c"' in found
-    assert "fill: #c0ffee" in found, "a colour is no reference"
+    assert "fill: #c0ffee; mask: url(#course-c)" in found, "a colour is no reference"
     for gone in ("xlink", "unused", "far away", "red", "width"):
         assert gone not in found

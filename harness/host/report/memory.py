@@ -4,11 +4,10 @@ from typing import List, Optional, Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.table import Table
-from harness.host.report.tables import name
+from harness.host.report.tables import name, named
 from harness.host.stats.footprint import of_cell
-
-NOT_TOLD = "not told"
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -25,10 +24,10 @@ def table(rows: Sequence[Row]) -> Table:
                     *(_largest(sizes) for sizes in zip(*((one.engine, one.io, one.device, one.peak) for one in cells))),
                 ]
             )
-    headers = ["model", "engine", "threads:", "engine on device:", "inputs and outputs:", "together:", "process peak:"]
-    return Table(headers, lines)
+    sizes = [_("engine on device:"), _("inputs and outputs:"), _("together:"), _("process peak:")]
+    return Table([*named(), *sizes], lines)
 
 
 def _largest(sizes: Sequence[Optional[int]]) -> str:
     known = [size for size in sizes if size is not None]
-    return wording.megabytes(max(known)) if known else NOT_TOLD
+    return wording.megabytes(max(known)) if known else _("not told")

@@ -1,12 +1,12 @@
 """A plot as a part of an HTML page: only this module knows what has to change in an SVG file for that."""
 
 import re
-from typing import Dict, Set
+from typing import Dict, List, Set
 from xml.etree import ElementTree
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-REFERENCE = re.compile(r"(#|url\(#)([\w.-]+)(\)?)")
-"""The whole of an attribute that names another element of the same file."""
+REFERENCE = re.compile(r"(?<=url\(#)[\w.-]+(?=\))|(?<=^#)[\w.-]+$")
+"""The name of another element of the same file: `#m` as the whole of a link, `url(#m)` anywhere."""
 LEFT_OUT = (f"{{{SVG}}}metadata", f"{{{SVG}}}style")
 LEFT_OUT_OF_ROOT = ("width", "height", "version")
 
@@ -21,8 +21,7 @@ def inlined(svg: bytes, name: str) -> str:
     for parent in list(root.iter()):
         for child in [one for one in parent if one.tag in LEFT_OUT]:
             parent.remove(child)
-    found = [REFERENCE.fullmatch(value) for element in root.iter() for value in element.attrib.values()]
-    named = {one.group(2) for one in found if one is not None}
+    named = {one for element in root.iter() for key, value in element.attrib.items() for one in _named(key, value)}
     for element in root.iter():
         attributes = _own(dict(element.attrib), named, name)
         element.attrib.clear()
@@ -34,15 +33,16 @@ def inlined(svg: bytes, name: str) -> str:
     return ElementTree.tostring(root, encoding="unicode").strip()
 
 
+def _named(key: str, value: str) -> List[str]:
+    return [] if key == "id" else REFERENCE.findall(value)
+
+
 def _own(attributes: Dict[str, str], named: Set[str], name: str) -> Dict[str, str]:
     """Of one element, with references that no other plot of the page has, and an id only where one leads to it."""
     found = {}
     for key, value in attributes.items():
-        if key == "id":
-            if value in named:
-                found[key] = f"{name}-{value}"
-            continue
-        reference = REFERENCE.fullmatch(value)
-        plain = key.replace(f"{{{LINK}}}", "")
-        found[plain] = value if reference is None else f"{reference[1]}{name}-{reference[2]}{reference[3]}"
+        if key != "id":
+            found[key.replace(f"{{{LINK}}}", "")] = REFERENCE.sub(lambda one: f"{name}-{one.group()}", value)
+        elif value in named:
+            found[key] = f"{name}-{value}"
     return found

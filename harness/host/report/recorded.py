@@ -1,7 +1,7 @@
 """Sentences that workers wrote into results, in English, as a report says them: only this module reads them.
 
-A worker knows no language. What it says of a cell it says with these sentences, and figures and names stand in their
-places; a sentence that is not among them (a runtime's own message) is shown as it was recorded.
+A worker knows no language, and so do statistics. What they say of a cell they say with these sentences, and figures and
+names stand in their places; a sentence that is not among them (a runtime's own message) is shown as it was recorded.
 """
 
 import functools
@@ -61,6 +61,19 @@ TEXTS: Tuple[str, ...] = (
     N_("lower the clock"),
     N_("the voltage broke down: another power supply or cable"),
     N_("a lower power mode (make lock), or a supply that lasts"),
+    # Energy.
+    N_("the module's input, rail %(rail)s"),
+    N_("the sum of the module's rails (%(rails)s); this board measures no input"),
+    N_("the processor packages by RAPL, without memory, disks and power supply"),
+    N_("the GPU's board by NVML, without the machine around it"),
+    N_("its iterations span %(span)s s; at least %(least)s s are needed (MIN_SECONDS)"),
+    N_("below what the sensor resolves: %(energy)s mJ with a standard uncertainty of %(uncertainty)s mJ"),
+    N_("not more than at rest (%(idle)s W), within twice the uncertainty"),
+    N_("the machine was not watched at rest"),
+    N_("the machine was watched at rest for %(seconds)s s only"),
+    N_("at rest %(reason)s"),
+    N_("%(channel)s was not read: %(reason)s"),
+    N_("%(channel)s had %(count)s new values in that time; at least %(least)s are needed"),
     # Others on the machine.
     N_("%(count)s other processes computed on the GPU"),
     N_("nvidia-smi names them; end them and measure again"),
@@ -80,7 +93,10 @@ def said(text: str) -> str:
     for msgid, known in _patterns():
         found = known.fullmatch(text)
         if found is not None:
-            return _(msgid, **found.groupdict())
+            parts = found.groupdict()
+            if "reason" in parts:
+                parts["reason"] = said(parts["reason"])
+            return _(msgid, **parts)
     return text
 
 
