@@ -151,9 +151,11 @@ def _untold(rows: Sequence[Row]) -> str:
         "What would: the INA3221 rails of a Jetson, NVML on a discrete NVIDIA GPU, or RAPL counters that this user may "
         "read."
     )
-    if not why:
-        return f"{_('Not measured: nothing on this machine tells its power.')} {would}"
-    return f"{_('Not measured: nothing on this machine tells its power (%(why)s).', why=why)} {would}"
+    if why:
+        said = _("Not measured: nothing on this machine tells its power (%(why)s).", why=why)
+    else:
+        said = _("Not measured: nothing on this machine tells its power.")
+    return f"{said} {would}"
 
 
 def _absent(watched: Sequence[Telemetry]) -> str:

@@ -64,7 +64,8 @@ def seen(results: Sequence[Result]) -> Seen:
                 noted[text] = None
         for channel in result.telemetry.channels if result.telemetry is not None else []:
             if not channel.readings:
-                absent[f"{channel.what} (`{channel.name}`): {channel.reason or _('it gave no reading')}"] = None
+                reason = channel.reason or _("it gave no reading")
+                absent[f"{channel.what} (`{channel.name}`): {reason}"] = None
     ordered = {word: counts[word] for word in (VALID, INVALID, CLEAN, LIMITED, UNKNOWN) if word in counts}
     return Seen(ordered, list(unknown), list(noted), list(absent))
 
