@@ -114,6 +114,42 @@ def test_verdicts_are_badges_in_sentences_and_alone_in_cells(written: str) -> No
     assert len({one.group(1) for one in signs if one is not None}) == len(badges.KINDS), "told apart without colour"
 
 
+def test_marks_lead_to_their_notes(written: str) -> None:
+    assert re.search(r'<a href="#note-0-1">\[1\]</a>', written)
+    assert re.search(
+        r'<span id="note-0-1"></span>\[1\] <span class="badge held">LIMITED</span> in 5 of 5 rounds', written
+    )
+    marks = set(re.findall(r'href="#(note-\d+-\d+)"', written))
+    assert marks == set(re.findall(r'id="(note-\d+-\d+)"', written))
+    assert len(marks) > 3
+
+
+def test_words_and_badges_can_be_read_on_paper_and_in_the_dark() -> None:
+    """WCAG 2.1 asks for a contrast of 4.5 to 1 for text (success criterion 1.4.3)."""
+    style = (page.TEMPLATES / page.STYLE).read_text()
+    modes = [
+        dict(re.findall(r"--(\w+): #(\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert len(modes) == 2
+    for colours in modes:
+        for name in ("ink", "soft", "link", *badges.KINDS):
+            for behind in ("page", "raised"):
+                assert _contrast(colours[name], colours[behind]) >= 4.5, (name, behind)
+    assert [round(_contrast(*pair), 2) for pair in (("ffffff", "000000"), ("777777", "ffffff"))] == [21, 4.48]
+
+
+def _contrast(one: str, other: str) -> float:
+    """Of two colours, by WCAG's definition of relative luminance."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_the_same_run_gives_the_same_page(tmp_path: Path, written: str) -> None:
     folder = many_sided_run.write(tmp_path / "run")
     first = report.write(folder).page.read_bytes()

@@ -13,7 +13,7 @@ import jinja2
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from harness.host.report import badges, language, picture, sections
+from harness.host.report import badges, footnotes, language, picture, sections
 from harness.host.report.language import _
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,6 +31,7 @@ def page(text: str, plots: Mapping[str, bytes]) -> str:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(text)
     headings = _anchored(tokens)
+    footnotes.link(tokens)
     badges.put(tokens)
     body = parser.renderer.render(_figures(_scrolling(tokens), plots), parser.options, {})
     environment = jinja2.Environment(

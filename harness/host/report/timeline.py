@@ -181,7 +181,7 @@ def _share_time(axis: Axes, over: Sequence[Section], last: bool) -> None:
     axis.set_xlim(0, ends[-1])
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     if last:
-        axis.set_xlabel(_("seconds of timed iterations by round; dark: its median; hatched: marked"), fontsize=8)
+        axis.set_xlabel(_("seconds of timed iterations by round; level line: its median; hatched: marked"), fontsize=8)
     else:
         axis.tick_params(axis="x", labelbottom=False)
 
