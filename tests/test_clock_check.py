@@ -10,10 +10,9 @@ from harness.records import LatencySamples, ThroughputSamples
 from harness.worker import clock_check
 from harness.worker.clock_check import Steps, steps, wrong
 from tests.sensors.scene import samples, steady
-from tests.test_bench import models_dir
 from tests.test_cell_verdicts import measured, stand
 
-__all__ = ["models_dir", "stand"]  # fixtures
+__all__ = ["stand"]  # the fixture
 
 
 def ticking(step_ns: int = 40, every: int = 1) -> Callable[[], int]:

@@ -13,9 +13,8 @@ from harness.host.readings import Columns
 from harness.host.stats import energy
 from harness.records import LatencySamples, Result
 from tests.gpu.figures import Figures
-from tests.test_bench import measured, models_dir, request
+from tests.small_bench import measured, request
 
-__all__ = ["models_dir"]  # the fixture
 MODEL, SECONDS = "yolov5s@640", 5.0
 
 

@@ -161,7 +161,7 @@ def _untold(rows: Sequence[Row]) -> str:
 def _absent(watched: Sequence[Telemetry]) -> str:
     """Of the channels that would tell."""
     found = {
-        f"{channel.name}: {channel.reason}": None
+        f"{channel.name}: {recorded.said(channel.reason)}": None
         for one in watched
         for channel in one.channels
         if channel.name.startswith(("power/", "energy/")) and channel.reason

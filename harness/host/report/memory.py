@@ -9,9 +9,15 @@ from harness.host.report.table import Table
 from harness.host.report.tables import name, named
 from harness.host.stats.footprint import of_cell
 
+NAMES = 3
+"""Columns that say which row it is."""
+
 
 def table(rows: Sequence[Row]) -> Table:
-    """Measured rows; the peak is that of the round that had the largest."""
+    """Measured rows; the peak is that of the round that had the largest. What nobody told has no column.
+
+    Empty where nothing was told at all.
+    """
     lines: List[List[str]] = []
     for row in rows:
         cells = [of_cell(row.engine, result) for result in row.results if result.samples is not None]
@@ -25,7 +31,11 @@ def table(rows: Sequence[Row]) -> Table:
                 ]
             )
     sizes = [_("engine on device:"), _("inputs and outputs:"), _("together:"), _("process peak:")]
-    return Table([*named(), *sizes], lines)
+    headers = [*named(), *sizes]
+    told = [place for place in range(len(headers)) if any(line[place] != _("not told") for line in lines)]
+    if len(told) <= NAMES:
+        return Table(headers, [])
+    return Table([headers[place] for place in told], [[line[place] for place in told] for line in lines])
 
 
 def _largest(sizes: Sequence[Optional[int]]) -> str:

@@ -64,8 +64,8 @@ def seen(results: Sequence[Result]) -> Seen:
                 noted[text] = None
         for channel in result.telemetry.channels if result.telemetry is not None else []:
             if not channel.readings:
-                reason = channel.reason or _("it gave no reading")
-                absent[f"{channel.what} (`{channel.name}`): {reason}"] = None
+                reason = recorded.said(channel.reason) or _("it gave no reading")
+                absent[f"{recorded.said(channel.what)} (`{channel.name}`): {reason}"] = None
     ordered = {word: counts[word] for word in (VALID, INVALID, CLEAN, LIMITED, UNKNOWN) if word in counts}
     return Seen(ordered, list(unknown), list(noted), list(absent))
 
