@@ -28,6 +28,7 @@ def command(**given: Any) -> int:
             return 0
         outcome = measure(request, boards, progress)
     report = write(outcome.folder, given["report_lang"])
-    click.echo(f"report: {report.path}, {report.page.name}")
+    click.echo(f"page: {report.page}")
+    click.echo(f"report: {report.path}")
     click.echo(report.headline)
     return code(outcome)

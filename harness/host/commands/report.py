@@ -23,6 +23,7 @@ def command(**given: Any) -> int:
     python -m harness report --report-lang ko
     """
     report = write(runs.find(given["results"], given["run"]), given["report_lang"])
-    click.echo(f"report: {report.path}, {report.page.name}")
+    click.echo(f"page: {report.page}")
+    click.echo(f"report: {report.path}")
     click.echo(report.headline)
     return 0
