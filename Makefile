@@ -17,7 +17,7 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH BUILDS'
 	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S SEED BASELINE BOARD'
-	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE YES'
+	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE YES REPORT_LANG'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -32,7 +32,7 @@ build-engines: ready  ## turn the plan's models into engines
 bench: ready  ## measure the plan, or go on with an unfinished run
 	@$(HARNESS) bench
 
-report: ready  ## render the newest run (or RUN=name) as Markdown
+report: ready  ## render the newest run (or RUN=name) as Markdown and HTML (REPORT_LANG=ko: in Korean)
 	@$(HARNESS) report
 
 compare: ready  ## compare two runs: OLD=run [NEW=run]
