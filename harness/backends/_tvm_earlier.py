@@ -6,7 +6,7 @@ All of this is from the sources of 0.19.0 (0.18.0 has the same names); what is c
 import contextlib
 import ctypes
 import shutil
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from harness.errors import Unsupported
 
@@ -25,9 +25,11 @@ def version() -> str:
     return str(tvm.__version__)
 
 
-def compiled(module: Any, target: Any) -> Any:
+def compiled(module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
     from tvm import relax
 
+    if pipeline is None:
+        return relax.build(module, target, pipeline=None)
     return relax.build(prepared(module, target), target)
 
 

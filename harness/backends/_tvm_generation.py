@@ -5,7 +5,7 @@ what `Generation` says, each in its own words: `_tvm_today.py` and `_tvm_earlier
 """
 
 import functools
-from typing import Any, ContextManager, Protocol, Set, Tuple
+from typing import Any, ContextManager, Optional, Protocol, Set, Tuple
 
 from harness.errors import Unsupported
 
@@ -23,8 +23,9 @@ class Generation(Protocol):
         """As the key of an engine has it."""
         ...
 
-    def compiled(self, module: Any, target: Any) -> Any:
-        """An executable by TVM's default passes, on CUDA with DLight's default schedules; it has `export_library`."""
+    def compiled(self, module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
+        """An executable by TVM's default passes, on CUDA with DLight's default schedules; it has `export_library`.
+        None takes the module as it is: all passes of Relax have been run."""
         ...
 
     def cross_compiler(self, linker: str) -> Any:

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import shutil
-from typing import Any, ContextManager, Tuple
+from typing import Any, ContextManager, Optional, Tuple
 
 from harness.backends._tvm_generation import SOURCE
 from harness.errors import Unsupported
@@ -18,10 +18,10 @@ def version() -> str:
     return f"{tvm.__version__} (ffi {tvm_ffi.__version__})"
 
 
-def compiled(module: Any, target: Any) -> Any:
+def compiled(module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
     import tvm
 
-    return tvm.compile(module, target=target)
+    return tvm.compile(module, target=target, relax_pipeline=pipeline)
 
 
 def cross_compiler(linker: str) -> Any:
