@@ -14,7 +14,7 @@ import pytest
 from harness import backends
 from harness.backends import _tvm_earlier, _tvm_target
 from harness.backends._contract import Materials
-from harness.backends._tvm_generation import dtype, generation
+from harness.backends._tvm_generation import dtype, generation, part
 from harness.errors import Unsupported
 from harness.records import BuildOptions, InferenceOptions
 from tests.test_bench import PLAN, block, measured, models_dir, request, results_of
@@ -135,5 +135,5 @@ def test_without_cuda_it_refuses_a_gpu_in_one_sentence(tiny_model: Path, tmp_pat
 
 def test_its_tuner_finds_the_tasks_of_a_model(module: Any) -> None:
     target = _tvm_target.target(None).tvm
-    tasks = _tvm_earlier.meta_schedule().relax_integration.extract_tasks(module, target, {})
+    tasks = part("meta_schedule").relax_integration.extract_tasks(module, target, {})
     assert {str(task.task_name).split("_")[0] for task in tasks} >= {"conv2d"}

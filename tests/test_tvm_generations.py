@@ -41,6 +41,10 @@ def test_types_and_constants_are_read_in_whatever_box_they_lie() -> None:
     assert number(SimpleNamespace(value=SimpleNamespace(value=6))) == number(SimpleNamespace(value=6.0)) == 6.0
 
 
+def test_both_generations_have_the_same_parts() -> None:
+    assert set(_tvm_today.PLACES) == set(_tvm_earlier.PLACES)
+
+
 class Array(ctypes.Structure):
     """What an address is read from, as 0.19's `TVMArray` lays it out (runtime_ctypes.py)."""
 

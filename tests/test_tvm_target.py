@@ -14,7 +14,7 @@ from harness.records import BuildOptions, InferenceOptions
 
 pytest.importorskip("tvm")
 from harness.backends import _tvm_target
-from harness.backends._tvm_generation import generation
+from harness.backends._tvm_generation import generation, part
 
 XAVIER = "nvidia/jetson-agx-xavier"
 
@@ -44,6 +44,20 @@ def kernels() -> str:
         return generation().kernels()
     except Unsupported as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [
+        ("cc", "cross_compiler"),
+        ("dlight", "ApplyDefaultSchedule"),
+        ("meta_schedule", "relax_integration"),
+        ("tir", "const"),
+        ("schedule_transform", "RemoveWeightLayoutRewriteBlock"),
+    ],
+)
+def test_every_part_that_has_moved_is_where_its_generation_says(name: str, holds: str) -> None:
+    assert hasattr(part(name), holds)
 
 
 def test_without_a_gpu_the_default_is_this_cpu_and_nothing_else(no_gpu: None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 from harness import cpu
 from harness.backends import _tvm_target
 from harness.backends._contract import Built
-from harness.backends._tvm_generation import SOURCE, dtype, generation
+from harness.backends._tvm_generation import SOURCE, dtype, generation, part
 from harness.backends._tvm_target import Target
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions
@@ -64,7 +64,7 @@ def _compile(module: Any, target: Target, path: Path) -> None:
     level = tvm.transform.PassContext.current().opt_level
     with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
         library = generation().compiled(module, target.tvm)
-    crossed = None if target.linker in _tvm_target.LINKERS else generation().cross_compiler(target.linker)
+    crossed = None if target.linker in _tvm_target.LINKERS else part("cc").cross_compiler(target.linker)
     library.export_library(str(path), fcompile=crossed)
 
 

@@ -10,6 +10,13 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from harness.errors import Unsupported
 
+PLACES = {
+    "cc": "tvm.contrib.cc",
+    "dlight": "tvm.dlight",
+    "meta_schedule": "tvm.meta_schedule",
+    "tir": "tvm.tir",
+    "schedule_transform": "tvm.tir.transform",
+}
 CUDA_LIMITS = {
     "max_shared_memory_per_block": 49152,
     "max_threads_per_block": 1024,
@@ -62,12 +69,6 @@ def _default_schedules() -> Any:
     return dlight.ApplyDefaultSchedule(*rules)
 
 
-def cross_compiler(linker: str) -> Any:
-    from tvm.contrib import cc
-
-    return cc.cross_compiler(linker)
-
-
 def kernels() -> str:
     """A TVM built without CUDA has no way to keep their source, as today's has."""
     import tvm
@@ -117,9 +118,3 @@ def on_stream(device: Any, handle: int) -> Iterator[None]:
         yield
     finally:
         device.set_raw_stream(None)
-
-
-def meta_schedule() -> Any:
-    from tvm import meta_schedule as found
-
-    return found

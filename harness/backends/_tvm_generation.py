@@ -5,7 +5,8 @@ what `Generation` says, each in its own words: `_tvm_today.py` and `_tvm_earlier
 """
 
 import functools
-from typing import Any, ContextManager, Optional, Protocol, Set, Tuple
+import importlib
+from typing import Any, ContextManager, Dict, Optional, Protocol, Set, Tuple
 
 from harness.errors import Unsupported
 
@@ -19,6 +20,9 @@ EARLIER = ("nd.from_dlpack", "nd.empty", "relax.build", "relax.VirtualMachine")
 class Generation(Protocol):
     """What the two name differently. Modules are IRModules of Relax, tensors and devices are TVM's."""
 
+    PLACES: Dict[str, str]
+    """Where those packages are that have moved, by the names that `part` takes."""
+
     def version(self) -> str:
         """As the key of an engine has it."""
         ...
@@ -26,10 +30,6 @@ class Generation(Protocol):
     def compiled(self, module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
         """An executable by TVM's default passes, on CUDA with DLight's default schedules; it has `export_library`.
         None takes the module as it is: all passes of Relax have been run."""
-        ...
-
-    def cross_compiler(self, linker: str) -> Any:
-        """What `export_library` takes as `fcompile` to link with another linker than this machine's own."""
         ...
 
     def kernels(self) -> str:
@@ -58,10 +58,6 @@ class Generation(Protocol):
 
     def on_stream(self, device: Any, handle: int) -> ContextManager[Any]:
         """Within it, this thread's kernels and timers of TVM go to the CUDA stream of that handle."""
-        ...
-
-    def meta_schedule(self) -> Any:
-        """The package that tunes."""
         ...
 
 
@@ -100,6 +96,12 @@ def generation() -> Generation:
 
         return _tvm_earlier
     raise Unsupported(f"TVM {tvm.__version__} is of no generation known here: those are 0.18, 0.19, and 0.25 or newer")
+
+
+def part(name: str) -> Any:
+    """A package of TVM's that lies elsewhere in each generation: `cc`, `dlight`, `meta_schedule`, `tir` (expressions),
+    or `schedule_transform` (passes over scheduled functions)."""
+    return importlib.import_module(generation().PLACES[name])
 
 
 def dtype(expression: Any) -> str:

@@ -9,6 +9,13 @@ from harness.backends._tvm_generation import SOURCE
 from harness.errors import Unsupported
 
 MODE = "TVM_CUDA_COMPILE_MODE"
+PLACES = {
+    "cc": "tvm.support.cc",
+    "dlight": "tvm.s_tir.dlight",
+    "meta_schedule": "tvm.s_tir.meta_schedule",
+    "tir": "tvm.tirx",
+    "schedule_transform": "tvm.s_tir.transform",
+}
 
 
 def version() -> str:
@@ -22,12 +29,6 @@ def compiled(module: Any, target: Any, pipeline: Optional[str] = "default") -> A
     import tvm
 
     return tvm.compile(module, target=target, relax_pipeline=pipeline)
-
-
-def cross_compiler(linker: str) -> Any:
-    from tvm.support import cc
-
-    return cc.cross_compiler(linker)
 
 
 def kernels() -> str:
@@ -85,9 +86,3 @@ def on_stream(device: Any, handle: int) -> ContextManager[Any]:
 
     told: ContextManager[Any] = tvm_ffi.use_raw_stream(device, handle)
     return told
-
-
-def meta_schedule() -> Any:
-    from tvm.s_tir import meta_schedule as found
-
-    return found
