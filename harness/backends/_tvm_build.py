@@ -3,16 +3,14 @@
 Layout of an engine: the library, and `tensors.json` with inputs and outputs, and what they were compiled for.
 """
 
-import importlib.util
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
 from harness import cpu
 from harness.backends import _tvm_target
 from harness.backends._contract import Built
+from harness.backends._tvm_generation import SOURCE, dtype, generation, part
 from harness.backends._tvm_target import Target
 from harness.errors import BuildError, Unsupported
 from harness.records import BuildOptions
@@ -22,8 +20,6 @@ PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "in
 LIBRARY = "model.so"
 TENSORS = "tensors.json"
 EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
-MODE = "TVM_CUDA_COMPILE_MODE"
-SOURCE = "source"
 
 
 def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
@@ -33,7 +29,7 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
 
     try:
         target = _tvm_target.target(options.target)
-        kernels = _kernels() if target.kind == "cuda" else ""
+        kernels = generation().kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
         module = from_onnx(graph)
         if options.precision == "fp16":
@@ -62,43 +58,14 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
 
 def _compile(module: Any, target: Target, path: Path) -> None:
     import tvm
-    from tvm.support import cc
 
     # TVM's own CUDA graphs stay off, whatever a process has set: one inference is captured as a whole when it is run,
     # as for every other runtime, and then the same engine serves with a graph and without one.
     level = tvm.transform.PassContext.current().opt_level
     with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
-        library = tvm.compile(module, target=target.tvm)
-    crossed = None if target.linker in _tvm_target.LINKERS else cc.cross_compiler(target.linker)
+        library = generation().compiled(module, target.tvm)
+    crossed = None if target.linker in _tvm_target.LINKERS else part("cc").cross_compiler(target.linker)
     library.export_library(str(path), fcompile=crossed)
-
-
-def _kernels() -> str:
-    """What becomes of the kernels: where TVM cannot load its CUDA runtime, it leaves their source in the engine."""
-    import tvm
-
-    if tvm.get_global_func("ffi.Module.create.cuda", allow_missing=True) is None:
-        return SOURCE
-    return f"compiled by {choose_compiler()}"
-
-
-def choose_compiler() -> str:
-    """Of kernels, where nobody has chosen one; NVRTC, which TVM takes by default, needs cuda-python."""
-    if MODE not in os.environ:
-        if _importable("cuda.bindings.nvrtc"):
-            os.environ[MODE] = "nvrtc"
-        elif shutil.which("nvcc"):
-            os.environ[MODE] = "nvcc"
-        else:
-            raise Unsupported("TVM needs nvcc on the PATH, or cuda-python 12 or newer, to compile CUDA kernels")
-    return os.environ[MODE]
-
-
-def _importable(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of a package above it
-        return False
 
 
 def _tensors(values: Any) -> List[Dict[str, Any]]:
@@ -108,9 +75,9 @@ def _tensors(values: Any) -> List[Dict[str, Any]]:
     found = []
     for value in values:
         tensor = value.type.tensor_type
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        of_numpy = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         shape = [dimension.dim_value for dimension in tensor.shape.dim]
-        found.append({"name": value.name, "shape": shape, "dtype": dtype})
+        found.append({"name": value.name, "shape": shape, "dtype": of_numpy.name})
     return found
 
 
@@ -123,8 +90,8 @@ def _layers(module: Any) -> Dict[str, int]:
 
     def visit(node: Any) -> None:
         if isinstance(node, relax.Call) and isinstance(node.op, tvm.ir.Op) and node.op.name in LAYERS:
-            dtype = str(node.args[0].ty.dtype)
-            precision = PRECISIONS.get(dtype, dtype)
+            read = dtype(node.args[0])
+            precision = PRECISIONS.get(read, read)
             found[precision] = found.get(precision, 0) + 1
 
     relax.analysis.post_order_visit(module["main"], visit)
