@@ -17,9 +17,7 @@ from harness.backends._contract import Materials
 from harness.backends._tvm_generation import dtype, generation, part
 from harness.errors import Unsupported
 from harness.records import BuildOptions, InferenceOptions
-from tests.test_bench import PLAN, block, measured, models_dir, request, results_of
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import PLAN, block, measured, request, results_of
 
 
 @pytest.fixture(scope="module", autouse=True)
