@@ -15,9 +15,10 @@ MAKEFLAGS += --no-print-directory
 help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
-	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH BUILDS'
-	@echo '           CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S SEED BASELINE BOARD'
-	@echo '           JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE YES REPORT_LANG'
+	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH'
+	@echo '           VARIANTS TARGET BUILDS CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S'
+	@echo '           SEED BASELINE BOARD JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE'
+	@echo '           TRIALS MINUTES STRATEGY COST_MODEL FROM SHIP YES REPORT_LANG'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -28,6 +29,12 @@ models: ready  ## generate or fetch every model, and list them
 
 build-engines: ready  ## turn the plan's models into engines
 	@$(HARNESS) build-engines
+
+tune: ready  ## search TVM schedules for the plan's models (TRIALS=2000 MINUTES=60), then VARIANTS=untuned,tuned
+	@$(HARNESS) tune
+
+tune-merge: ready  ## put tuning records of several machines together (FROM=file-or-folder,...)
+	@$(HARNESS) tune-merge
 
 bench: ready  ## measure the plan, or go on with an unfinished run
 	@$(HARNESS) bench

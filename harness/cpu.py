@@ -4,7 +4,7 @@ import math
 import os
 import platform
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 
 def allowed_threads(root: Path = Path("/")) -> int:
@@ -61,6 +61,25 @@ def features(root: Path = Path("/")) -> str:
     """Instruction-set flags, sorted: two machines with one text run the same code."""
     facts = _cpuinfo(root)
     return " ".join(sorted((facts.get("flags") or facts.get("Features") or "").split()))
+
+
+LEVELS = {
+    "x86-64-v2": "cx16 lahf_lm pni popcnt sse4_1 sse4_2 ssse3",
+    "x86-64-v3": "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave",
+    "x86-64-v4": "avx512bw avx512cd avx512dq avx512f avx512vl",
+}
+"""What each level of x86-64 adds to the one before (psABI, table 3.1), in the kernel's words for it."""
+
+
+def levels(root: Path = Path("/")) -> List[str]:
+    """The levels of x86-64 that this processor has, the highest first; none on another architecture."""
+    there = set(features(root).split())
+    found: List[str] = []
+    for name, needed in LEVELS.items():
+        if not set(needed.split()) <= there:
+            break
+        found.insert(0, name)
+    return found
 
 
 def _cpuinfo(root: Path) -> Dict[str, str]:

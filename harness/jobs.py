@@ -2,7 +2,9 @@
 
 from typing import Dict, List, Optional
 
+from harness.fleet import Fleet
 from harness.records import SCHEMA, BackendFacts, Experiment, InferenceOptions, Ingredients, Record, Reference
+from harness.records.tuning import Header, Point
 
 TIMING_CACHE, CALIBRATION_CACHE = "timing.cache", "calibration.cache"
 """Files that a build may leave in its folder: no part of the engine, but what the next build learns from."""
@@ -48,6 +50,120 @@ class BuildJob(Record, frozen=True, tag_field="kind", tag="build-job"):
     """Path of what earlier builds of this version learned; a build may leave a newer one as TIMING_CACHE."""
     calibration_cache: Optional[str] = None
     """Path of the scales that an earlier build of the same ingredients found, left by it as CALIBRATION_CACHE."""
+    trials: Optional[str] = None
+    """Path of the trial log that a tuned engine's schedules are chosen from, whose hash is among the ingredients."""
+    schema: int = SCHEMA
+
+
+class TuneJob(Record, frozen=True, tag_field="kind", tag="tune-job"):
+    """Search schedules for a model's tasks and log every trial. Out: Tuned."""
+
+    ingredients: Ingredients
+    """Of the untuned engine."""
+    model: str
+    """Path of the ONNX file."""
+    header: Header
+    """What the log is of."""
+    log: str
+    """Folder of the trial log, which is gone on with where it has one."""
+    progress: str
+    """Path to write TuneProgress to, whole or not at all, whenever there is something new to see."""
+    stop: str
+    """Path: once a file lies there, the search ends, the choice is made of what was tried, and the answer given."""
+    job: str
+    """Hex digits that no other job has."""
+    trials: int
+    """New ones at most."""
+    max_seconds: float
+    """For the search; the choice at its end takes some seconds more."""
+    seed: int
+    threads: int
+    """Of what is measured on a CPU."""
+    machine: str
+    """What measures, in words for the log."""
+    strategy: str = "evolutionary"
+    cost_model: str = "xgb"
+    fleet: Optional[Fleet] = None
+    """Boards that measure; None measures here."""
+    schema: int = SCHEMA
+
+
+class TuneProgress(Record, frozen=True, tag_field="kind", tag="tune-progress"):
+    """How far a tuning job is."""
+
+    doing: str
+    """`extracting`, `searching` or `choosing`."""
+    seconds: float
+    trials: int
+    """New ones."""
+    tasks: int = 0
+    default_ns: Optional[float] = None
+    """Estimated time of the whole model by the tasks' default schedules."""
+    estimated_ns: Optional[float] = None
+    """The same with the best schedules so far."""
+    schema: int = SCHEMA
+
+
+class TunedTask(Record, frozen=True):
+    """What a task got."""
+
+    task: str
+    name: str
+    weight: int
+    trials: int
+    """In all jobs so far."""
+    default_ns: Optional[float] = None
+    """Medians; None where it has no time."""
+    best_ns: Optional[float] = None
+    kept: bool = False
+    why: str = ""
+    """Why the tuned schedule was not kept."""
+
+
+class Tuned(Record, frozen=True, tag_field="kind", tag="tuned"):
+    """How a tuning job ended."""
+
+    ended: str
+    """Why it did: `trials`, `time`, `stopped`, or `space` where no task has a schedule left to try."""
+    new_trials: int
+    all_trials: int
+    invalid: int
+    """New candidates that did not compile, or that the device refused. So with the next two."""
+    timed_out: int
+    crashed: int
+    seconds: float
+    measuring_share: float
+    """Of the search's time, during which at least one candidate was measured, 0 to 1."""
+    tasks: List[TunedTask]
+    curve: List[Point] = []
+    said: List[str] = []
+    """What a user must know of the log: a torn line that was dropped, say."""
+    schema: int = SCHEMA
+
+
+class VersusJob(Record, frozen=True, tag_field="kind", tag="versus-job"):
+    """Time two engines in one process, in rounds in which they take turns at random. Out: Versus."""
+
+    backend: str
+    engine_dir: str
+    other_dir: str
+    inference: InferenceOptions
+    arrays: str
+    arrays_sha256: str
+    rounds: int
+    block_s: float
+    """Of either in a round, about."""
+    seed: int
+    schema: int = SCHEMA
+
+
+class Versus(Record, frozen=True, tag_field="kind", tag="versus"):
+    """Median compute of either, an entry a round."""
+
+    engine_ns: List[float]
+    other_ns: List[float]
+    iterations: int
+    """Of either in a round."""
     schema: int = SCHEMA
 
 
@@ -129,52 +245,6 @@ class Beside(Record, frozen=True, tag_field="kind", tag="beside"):
     cpu_share: float
     """Of one processor, that the sampler took while it sampled."""
     channels: int
-    schema: int = SCHEMA
-
-
-class TrtexecOptions(Record, frozen=True):
-    """What trtexec is made to do, in words that mean the same for every version of it; its own defaults do not."""
-
-    iterations: int
-    """Queries, warm-up included: they are counted, trtexec's own warm-up is a time."""
-    warm_up_ms: int = 0
-    duration_s: int = 0
-    streams: int = 1
-    overlap: bool = False
-    """True: the next query is queued while one runs (`throughput` here); False: one at a time."""
-    data_transfers: bool = True
-    """False would put inputs and outputs into managed memory on every Jetson, and time no copies."""
-    managed_memory: bool = False
-    spin_wait: bool = True
-    cuda_graph: bool = False
-    dla_core: Optional[int] = None
-    shapes: Dict[str, str] = {}
-    """Of inputs with dynamic dimensions: `1x3x640x640`."""
-
-
-class CrosscheckJob(Record, frozen=True, tag_field="kind", tag="crosscheck-job"):
-    """Have NVIDIA's trtexec time an engine. Out: TrtexecRun, and the file of its times."""
-
-    engine_dir: str
-    ingredients: Ingredients
-    options: TrtexecOptions
-    times: str
-    """Path to have the times exported to."""
-    limit_s: float
-    schema: int = SCHEMA
-
-
-class TrtexecRun(Record, frozen=True, tag_field="kind", tag="trtexec-run"):
-    """What trtexec was really told, and did."""
-
-    version: str
-    place: str
-    """Where it lay: `PATH`, or the folder that TensorRT's packages put it into."""
-    arguments: List[str]
-    """With the engine's name alone: folders are nobody else's business."""
-    options: TrtexecOptions
-    notes: List[str] = []
-    """What it did other than told."""
     schema: int = SCHEMA
 
 

@@ -7,7 +7,8 @@ import msgspec
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.plan import Block, Plan
+from harness.host.block import Block
+from harness.host.plan import Plan
 from harness.host.runs import Model, OnBoard, Run
 from harness.records import (
     Accuracy,

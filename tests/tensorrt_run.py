@@ -10,9 +10,10 @@ import msgspec
 
 from harness import upgrades
 from harness.host import machines, runs
+from harness.host.block import Block
 from harness.host.board import LocalBoard
 from harness.host.engines import EngineStore
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 from harness.host.runs import Model, OnBoard, Run
 from harness.records import (
     BuildOptions,

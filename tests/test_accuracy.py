@@ -7,8 +7,8 @@ import numpy
 import pytest
 
 from harness.errors import AccuracyError
+from harness.host.block import PRECISIONS
 from harness.host.models.manifest import TOLERANCES
-from harness.host.plan import PRECISIONS
 from harness.worker import accuracy, arrays
 from harness.worker.reference import make_inputs
 

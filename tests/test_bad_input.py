@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from harness import upgrades
 from harness.errors import BuildError, RecordError
 from harness.host import report, runs
-from harness.host.plan import Block
+from harness.host.block import Block
 from harness.jobs import BenchJob
 from harness.records import Engine
 from harness.worker.bench import checked_engine

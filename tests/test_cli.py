@@ -14,12 +14,29 @@ from harness.host import plan as plans
 from harness.host.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = ["demo", "models", "build-engines", "bench", "report", "compare", "crosscheck", "history", "schema"]
+TARGETS = [
+    "demo",
+    "models",
+    "build-engines",
+    "tune",
+    "tune-merge",
+    "bench",
+    "report",
+    "compare",
+    "crosscheck",
+    "history",
+    "schema",
+]
 TARGETS += ["selftest", "selfbench", "test"]
 TARGETS += ["test-docker", "test-gpu", "test-rtx", "lint", "check", "pin", "shell", "pull", "lock", "unlock", "doctor"]
 TARGETS += ["clean", "clean-results", "clean-engines", "clean-volumes"]
 VARIABLES = [
     "PLAN",
+    "VARIANTS",
+    "TARGET",
+    "TRIALS",
+    "MINUTES",
+    "FROM",
     "MODEL",
     "BACKENDS",
     "PRECISIONS",

@@ -14,10 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness.errors import ModelError, PlanError
 from harness.host import plan as plans
+from harness.host.block import Block
 from harness.host.models import download, shapes
 from harness.host.models.manifest import Published
 from harness.host.models.prepare import prepare
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 
 
 def save(path: Path, dims: List[object], half: bool = False, external: bool = False) -> Path:

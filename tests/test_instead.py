@@ -9,7 +9,8 @@ import pytest
 from harness import upgrades
 from harness.errors import PlanError
 from harness.host import instead, matrix
-from harness.host.plan import Block, Plan, check
+from harness.host.block import Block
+from harness.host.plan import Plan, check
 from harness.host.report import wording
 from harness.host.report.compare import BASELINES
 from harness.records import BackendFacts, Machine

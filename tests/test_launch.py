@@ -137,6 +137,20 @@ def test_a_hanging_worker_is_ended_at_its_limit(tmp_path: Path) -> None:
             os.kill(launcher.pid, 0)
 
 
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_worker_is_ended_by_another_thread_than_that_which_waits_for_it(tmp_path: Path, when: str) -> None:
+    with LocalLauncher(tmp_path) as launcher:
+        thread = stop_when_started(launcher, signal.SIGSTOP) if when == "while" else None
+        if thread is None:
+            launcher.stop()
+        else:
+            threading.Timer(0.5, launcher.stop).start()
+        ended = launcher.run("probe", PROBE, 60.0)
+        if thread is not None:
+            thread.join()
+        assert (ended.code, ended.timed_out) == (-signal.SIGKILL, False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_a_worker_is_born_ends_that_worker_too(tmp_path: Path, number: int) -> None:
     """The process is there before `Popen` returns it: what is raised in between must not lose it."""

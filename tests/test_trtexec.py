@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from harness import upgrades
+from harness.crosscheck import TrtexecOptions
 from harness.errors import Unsupported
 from harness.host import runs
 from harness.host.cli import main
 from harness.host.crosscheck.check import TIMES
 from harness.host.crosscheck.outcome import AGREES, Crosscheck
-from harness.jobs import TrtexecOptions
 from harness.records import Experiment
 from harness.worker import trtexec
 from tests import tensorrt_run as made

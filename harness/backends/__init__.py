@@ -17,6 +17,16 @@ def options(name: str) -> Dict[str, type]:
     return dict(get(name).options)
 
 
+def variants(name: str) -> List[str]:
+    """Names of the ways in which the backend `name` builds, its usual one first; none where there is one way only."""
+    return list(get(name).variants)
+
+
+def compiles_for(name: str) -> bool:
+    """Whether the backend `name` compiles for a target that a plan may name."""
+    return get(name).compiles_for
+
+
 def get(name: str) -> Backend:
     """The backend `name`; its module is imported, its runtime is not until it is asked something."""
     if name not in names():

@@ -5,10 +5,12 @@ No backend contains a clock, a warm-up or a loop: `worker/measure.py` owns those
 
 import abc
 from pathlib import Path
-from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol
+from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 import numpy
 
+from harness.errors import Unsupported
+from harness.jobs import Tuned, TuneJob, TuneProgress
 from harness.records import BuildOptions, InferenceOptions
 
 Feed = Dict[str, numpy.ndarray]
@@ -26,6 +28,8 @@ class Materials(NamedTuple):
     """What the builder's earlier runs on this board learned, where there were any."""
     calibration_cache: Optional[Path] = None
     """Scales that an earlier build of the same model, images, order, algorithm and version wrote."""
+    trials: Optional[Path] = None
+    """Trial log that the schedules of a tuned engine are chosen from (`harness/schedules.py`)."""
 
 
 class Built(NamedTuple):
@@ -53,6 +57,16 @@ class Timer(Protocol):
     def stop(self) -> None: ...
 
     def elapsed_ns(self) -> int: ...
+
+
+class Telling(Protocol):
+    """Whoever waits for a tuning job."""
+
+    def told(self, progress: TuneProgress) -> None:
+        """Called often; how much of it is passed on is the other's business."""
+
+    def stopped(self) -> bool:
+        """Whether it was asked to end early."""
 
 
 class Runner(abc.ABC):
@@ -108,6 +122,10 @@ class Backend(abc.ABC):
     precisions: FrozenSet[str]
     options: Mapping[str, type] = {}
     """Names and types of the build options of its own that it understands."""
+    variants: Tuple[str, ...] = ()
+    """Ways in which it builds, `untuned` first, where there is more than one."""
+    compiles_for: bool = False
+    """Whether `BuildOptions.target` means something to it."""
     builds_vary: bool = False
     """True where two builds of one model need not be alike, since the builder times its candidates: one build is then
     one draw, and what is said of the backend needs several."""
@@ -125,6 +143,10 @@ class Backend(abc.ABC):
     def io_memory(self) -> List[str]:
         """Where a runner's inputs and outputs may lie on this machine (`records/experiment.py`), its default first."""
         return ["host"]
+
+    def targets(self) -> List[str]:
+        """As `records/machine.py` has them."""
+        return []
 
     def identity(self) -> str:
         """Changes whenever version or architecture might, without importing the runtime; empty where it cannot tell."""
@@ -144,3 +166,10 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def load(self, engine_dir: Path, inference: InferenceOptions) -> Runner:
         """A runner with its buffers made; `engine_dir` is what `build` wrote on a machine of the same key."""
+
+    def tune(self, job: TuneJob, telling: Telling) -> Tuned:
+        """Tries schedules for the parts of a model, each logged the moment it has a time.
+
+        Raises BuildError (nothing to tune, or not like this), Unsupported (not here) or StorageError.
+        """
+        raise Unsupported(f"{job.ingredients.build.backend} has nothing to tune")

@@ -1,18 +1,20 @@
-"""From ONNX to a shared library by TVM's default pipeline: untuned, on CUDA with DLight's default schedules.
+"""From ONNX to a shared library by TVM's default pipeline, untuned: on CUDA with DLight's default schedules.
+
+A tuned engine takes its schedules from a trial log, and only the rest from that pipeline.
 
 Layout of an engine: the library, and `tensors.json` with inputs and outputs, and what they were compiled for.
 """
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from harness import cpu
 from harness.backends import _tvm_target
-from harness.backends._contract import Built
+from harness.backends._contract import Built, Materials
 from harness.backends._tvm_generation import SOURCE, dtype, generation, part
 from harness.backends._tvm_target import Target
-from harness.errors import BuildError, Unsupported
+from harness.errors import BuildError, HarnessError
 from harness.records import BuildOptions
 
 LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
@@ -22,23 +24,26 @@ TENSORS = "tensors.json"
 EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
 
 
-def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
+def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
     """Raises BuildError or Unsupported."""
     import onnx
-    from tvm.relax.frontend.onnx import from_onnx
 
+    model = materials.model
+    settings: Dict[str, str] = {}
     try:
         target = _tvm_target.target(options.target)
         kernels = generation().kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
-        module = from_onnx(graph)
-        if options.precision == "fp16":
-            from harness.backends._tvm_half import half
-
-            module = half(module)
+        module = imported(model, options.precision)
         executed = _layers(module)
-        _compile(module, target, engine_dir / LIBRARY)
-    except Unsupported:
+        pipeline: Optional[str] = "default"
+        if materials.trials is not None:
+            from harness.backends._tvm_tuning import engine
+
+            module, settings = engine.tuned(module, target.tvm, materials.trials)
+            pipeline = None
+        _compile(module, target, engine_dir / LIBRARY, pipeline)
+    except HarnessError:
         raise
     except Exception as error:  # importer and compiler raise classes of many kinds
         raise BuildError(f"tvm cannot build {model.name}: {type(error).__name__}: {first_line(error)}") from error
@@ -52,18 +57,32 @@ def build(model: Path, options: BuildOptions, engine_dir: Path) -> Built:
     }
     (engine_dir / TENSORS).write_text(json.dumps(layout, indent=1))
     emulated = target.kind == "llvm" and options.precision == "fp16" and not _native_fp16()
-    settings = {"cuda_kernels": kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")}
-    return Built(executed, EMULATED if emulated else "", settings=settings if kernels else {})
+    if kernels:
+        settings["cuda_kernels"] = kernels + (" (compiled where they are loaded)" if kernels == SOURCE else "")
+    return Built(executed, EMULATED if emulated else "", settings=settings)
 
 
-def _compile(module: Any, target: Target, path: Path) -> None:
+def imported(model: Path, precision: str) -> Any:
+    """The model's graph as a Relax module, in fp16 where that is asked for; raises whatever TVM's importer raises."""
+    import onnx
+    from tvm.relax.frontend.onnx import from_onnx
+
+    module = from_onnx(onnx.load(str(model)))
+    if precision == "fp16":
+        from harness.backends._tvm_half import half
+
+        module = half(module)
+    return module
+
+
+def _compile(module: Any, target: Target, path: Path, pipeline: Optional[str]) -> None:
     import tvm
 
     # TVM's own CUDA graphs stay off, whatever a process has set: one inference is captured as a whole when it is run,
     # as for every other runtime, and then the same engine serves with a graph and without one.
     level = tvm.transform.PassContext.current().opt_level
     with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
-        library = generation().compiled(module, target.tvm)
+        library = generation().compiled(module, target.tvm, pipeline)
     crossed = None if target.linker in _tvm_target.LINKERS else part("cc").cross_compiler(target.linker)
     library.export_library(str(path), fcompile=crossed)
 

@@ -60,6 +60,15 @@ def architecture() -> str:
     return " ".join([platform.machine(), cpu_name(), *_missing(), *gpu])
 
 
+def targets() -> List[str]:
+    """What tuning records call the default target here, then the generic ones that this CPU runs as well.
+
+    Records of a GPU hold for its architecture, whatever CPU sits beside it.
+    """
+    device = cuda_device()
+    return [architecture(), *cpu.levels()] if device is None else [architecture_of(device)]
+
+
 def target(name: Optional[str]) -> Target:
     """Raises Unsupported where this machine cannot compile for it, ValueError where TVM does not know the name."""
     import tvm

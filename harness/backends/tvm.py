@@ -1,4 +1,4 @@
-"""TVM's Relax, untuned: on the CUDA device that is there, else on the CPU, or on what a plan names as target."""
+"""TVM's Relax, untuned or tuned: for the CUDA device that is there, else for the CPU, or for what a plan names."""
 
 import hashlib
 import importlib.metadata
@@ -12,14 +12,20 @@ from typing import List
 
 from harness import cpu
 from harness.backends import _contract, _tvm_build, _tvm_generation, _tvm_target
-from harness.backends._contract import Built, Materials
+from harness.backends._contract import Built, Materials, Telling
 from harness.device import IO_MEMORY, open_device
 from harness.errors import BuildError, Unsupported
+from harness.jobs import Tuned, TuneJob
 from harness.records import BuildOptions, InferenceOptions
+
+FACTS = "with targets"
+"""Changes what identifies this runtime whenever it tells another set of facts."""
 
 
 class Backend(_contract.Backend):
     precisions = frozenset({"fp32", "fp16"})
+    variants = ("untuned", "tuned")
+    compiles_for = True
 
     def version(self) -> str:
         if importlib.util.find_spec("tvm") is None:
@@ -36,21 +42,29 @@ class Backend(_contract.Backend):
             versions = [importlib.metadata.version(name) for name in ("apache-tvm", "apache-tvm-ffi")]
         except importlib.metadata.PackageNotFoundError:  # built from source, or not there
             return ""
-        seen = [*versions, sys.version, platform.machine(), cpu.model(), cpu.features()]
+        seen = [*versions, sys.version, platform.machine(), cpu.model(), cpu.features(), FACTS]
         return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
 
     def architecture(self) -> str:
         return _tvm_target.architecture()
+
+    def targets(self) -> List[str]:
+        return _tvm_target.targets()
 
     def io_memory(self) -> List[str]:
         # The host's own is for engines that a plan's target puts on the CPU of a machine with a GPU.
         return [*IO_MEMORY, "host"] if _tvm_target.cuda_device() is not None else ["host"]
 
     def variant(self, options: BuildOptions) -> str:
-        return f"untuned, {_tvm_target.words(options.target)}"
+        return f"{options.variant or self.variants[0]}, {_tvm_target.words(options.target)}"
 
     def build(self, materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
-        return _tvm_build.build(materials.model, options, engine_dir)
+        return _tvm_build.build(materials, options, engine_dir)
+
+    def tune(self, job: TuneJob, telling: Telling) -> Tuned:
+        from harness.backends._tvm_tuning import verb
+
+        return verb.tune(job, telling)
 
     def load(self, engine_dir: Path, inference: InferenceOptions) -> _contract.Runner:
         layout = json.loads((engine_dir / _tvm_build.TENSORS).read_text())

@@ -26,6 +26,8 @@ from harness.host.resume import open_run
 from harness.host.runs import OnBoard, Run
 from harness.host.schedule import Cell
 from harness.host.survey import Survey, survey
+from harness.host.tuning import logs, proof
+from harness.host.tuning.account import of
 from harness.jobs import BenchJob, Failure
 from harness.records import Experiment, Reference, Result
 
@@ -102,6 +104,7 @@ def _board(request: Request, part: Part, progress: Progress, stop: threading.Eve
     for ready in ground.values():
         if isinstance(ready, Ready):
             upgrades.write(runs.engine_path(part.folder, part.on.board, ready.engine.key), ready.engine)
+    _keep_tunings(request, part, experiments, ground)
     remaining = estimates.Estimates(request.results, request.plan)
     progress.begin(len(pending), len(runs.cells(part.run, part.on)))
     for index, (experiment, number) in enumerate(pending):
@@ -115,6 +118,18 @@ def _board(request: Request, part: Part, progress: Progress, stop: threading.Eve
             upgrades.write(runs.result_path(part.folder, experiment, number), result)
             remaining.learn(experiment, time.monotonic() - start)
             screen.ended(result)
+
+
+def _keep_tunings(
+    request: Request, part: Part, experiments: Sequence[Experiment], ground: "Dict[str, Union[Ready, Failure]]"
+) -> None:
+    """What stands behind the run's tuned engines, so that its report needs nothing else."""
+    store = EngineStore(request.results)
+    for experiment in experiments:
+        ready, records = ground[experiment.slug()], part.survey.tunings.get(experiment.build)
+        if isinstance(ready, Ready) and isinstance(records, logs.Found):
+            account = of(ready.engine.key, records, proof.of(store, ready.ingredients))
+            upgrades.write(runs.tuning_path(part.folder, part.on.board, ready.engine.key), account)
 
 
 def _pending(part: Part, retry: Optional[str]) -> List[Cell]:
@@ -133,7 +148,7 @@ def _cell(request: Request, part: Part, experiment: Experiment, number: int, gro
         return Result(experiment=experiment, round=number, status=ground.status, reason=ground.reason)
     board = part.survey.board
     tolerance, _ = part.survey.model(experiment.build).tolerance(experiment.build.precision)
-    engine_dir = board.engine(EngineStore(request.results).folder(ground.ingredients))
+    engine_dir = board.engine(EngineStore(request.results).place(ground.engine))
     arrays = board.arrays(ReferenceStore(request.results).arrays(ground.reference))
     start = time.monotonic()
     with board.launch({"run": part.run.name, "cell": experiment.slug(), "round": str(number)}) as launcher:

@@ -17,6 +17,7 @@ from harness.host.launch.exit import Exit
 from harness.host.launch.local import CELL, LocalLauncher
 from harness.host.readings import Read
 from harness.records import Machine, Record, Result
+from harness.records.tuning import Header
 
 Take = Callable[[str, Result, Read], object]
 """Given a run's name, the result of a cell that a lost connection left on the board, and what else that left there."""
@@ -31,6 +32,16 @@ class Launcher(Protocol):
         """Path of a file in the folder, as the worker sees it."""
 
     def run(self, verb: str, job: Record, limit_s: float) -> Exit: ...
+
+    def stop(self) -> None:
+        """From another thread than that which waits in `run`: the worker is ended, and `run` returns."""
+
+    def line(self, port: int) -> ContextManager[Optional[int]]:
+        """Two ways while it lasts: what the worker listens on, on its loopback, is reached here at the same port of
+        ours; and it reaches ours at `port` at its own. Gives the one port that it may listen on; None is any."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """A file into the folder, also from another thread while the worker runs."""
 
     def get(self, name: str) -> Optional[bytes]:
         """A file of the folder; None where there is none."""
@@ -72,6 +83,12 @@ class Board(Protocol):
 
     def learned(self, path: Path, sha256: str) -> str:
         """The same for what builders learned, a file that changes under one name."""
+
+    def tuning(self, folder: Path, header: Header) -> str:
+        """Where a worker appends to the trial log of `folder`; what either side has alone, both have then."""
+
+    def tuned(self, folder: Path, header: Header) -> None:
+        """Brings home what was appended."""
 
     def complete(self, machine: Machine) -> Machine:
         """The probed machine with what only the outside knows of it."""
@@ -118,6 +135,12 @@ class LocalBoard:
 
     def learned(self, path: Path, sha256: str) -> str:
         return str(path)
+
+    def tuning(self, folder: Path, header: Header) -> str:
+        return str(folder)
+
+    def tuned(self, folder: Path, header: Header) -> None:
+        pass  # it was appended to where it lies
 
     def complete(self, machine: Machine) -> Machine:
         told = outside.look(None, self.name)

@@ -17,7 +17,7 @@ from harness.host.board import Board
 from harness.host.launch.ask import ask_with
 from harness.host.models.prepare import PreparedModel
 from harness.jobs import CALIBRATION_CACHE, LEARNED, TIMING_CACHE, BuildJob, Failure
-from harness.records import BackendFacts, BuildOptions, Engine, Ingredients, digest
+from harness.records import TUNED, BackendFacts, BuildOptions, Engine, Ingredients, digest
 
 BUILD_LIMIT_S = 3600.0
 LOG_TAIL_LINES = 40
@@ -43,11 +43,20 @@ def ingredients(
 
 
 class EngineStore:
+    FALLBACK = f"{TUNED} (fallback)"
+    """How the variant of an engine begins that was to be tuned and was shown to be slower than untuned."""
+
     def __init__(self, results: Path) -> None:
+        self.results = results
         self._root = results / "engines"
 
     def folder(self, made_of: Ingredients) -> Path:
         return self._root / made_of.key()
+
+    def place(self, engine: Engine) -> Path:
+        """The folder of an engine's files; a fallback lies beside the tuned engine whose key it has."""
+        folder = self.folder(engine.ingredients)
+        return folder.with_name(f"{folder.name}-fallback") if engine.variant.startswith(self.FALLBACK) else folder
 
     def turn(self, made_of: Ingredients) -> ContextManager[object]:
         """Boards of one kind, measured side by side, need the same engine: one builds it, and the others find it."""
@@ -55,7 +64,13 @@ class EngineStore:
 
     def find(self, made_of: Ingredients) -> Optional[Engine]:
         """The stored engine, if its record can be read, says the same ingredients, and its files are those it names."""
-        folder = self.folder(made_of)
+        return self._read(self.folder(made_of), made_of)
+
+    def whole(self, engine: Engine) -> bool:
+        """Whether the store holds this very engine, its files as they were built."""
+        return self._read(self.place(engine), engine.ingredients) == engine
+
+    def _read(self, folder: Path, made_of: Ingredients) -> Optional[Engine]:
         try:
             engine = upgrades.read(folder / "engine.json", Engine)
         except (FileNotFoundError, RecordError):
@@ -82,7 +97,12 @@ class EngineStore:
         return self._root / f"calibration-{msgspec.structs.replace(made_of, build=build).key()}.cache"
 
     def build(
-        self, board: Board, made_of: Ingredients, model: PreparedModel, calibration: Optional[Path] = None
+        self,
+        board: Board,
+        made_of: Ingredients,
+        model: PreparedModel,
+        calibration: Optional[Path] = None,
+        trials: Optional[Path] = None,
     ) -> Union[Engine, Failure]:
         """Builds on the board in a fresh process; the folder appears whole or not at all."""
         self._root.mkdir(parents=True, exist_ok=True)
@@ -95,6 +115,7 @@ class EngineStore:
                 calibration=None if calibration is None else board.arrays(calibration),
                 timing_cache=self._known(board, made_of, TIMING_CACHE),
                 calibration_cache=self._known(board, made_of, CALIBRATION_CACHE),
+                trials=None if trials is None else board.learned(trials, _sha256(trials)),
             )
             answer, log = ask_with(launcher, "build", job, Engine, BUILD_LIMIT_S)
             if isinstance(answer, Failure):

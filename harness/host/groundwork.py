@@ -3,13 +3,17 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Union
 
+import msgspec
+from msgspec import UNSET
+
 from harness.host.calibration import CalibrationSet
 from harness.host.engines import EngineStore
 from harness.host.progress import Progress, engine_label
 from harness.host.references import ReferenceStore
 from harness.host.survey import REFERENCE_RUNTIME, Survey
+from harness.host.tuning import logs, proof
 from harness.jobs import Failure
-from harness.records import BuildOptions, Engine, Experiment, Ingredients, Reference
+from harness.records import TUNED, BuildOptions, Engine, Experiment, InferenceOptions, Ingredients, Reference
 
 
 class Ready(NamedTuple):
@@ -36,7 +40,36 @@ def build_engines(
             continue
         with store.turn(made_of):
             found[options] = _engine(survey, store, made_of, options, name, progress)
+            built = found[options]
+            if options.variant == TUNED and isinstance(built, Engine):
+                ways = proof.ways([one.inference for one in experiments if one.build == options])
+                found[options] = _proved(survey, store, built, options, ways, progress)
     return found
+
+
+def _proved(
+    survey: Survey,
+    store: EngineStore,
+    tuned: Engine,
+    options: BuildOptions,
+    ways: Sequence[InferenceOptions],
+    progress: Progress,
+) -> Union[Engine, Failure]:
+    """The tuned engine, or the fallback where it is shown to be slower than what the plan calls untuned."""
+    plain = msgspec.structs.replace(options, variant=UNSET)
+    made_of, runtime = survey.ingredients(plain), survey.machine.backends[REFERENCE_RUNTIME]
+    if made_of is None:
+        return tuned
+    untuned = _engine(survey, store, made_of, plain, f"engine {engine_label(plain)}", progress)
+    if isinstance(untuned, Failure):
+        return tuned
+    if not runtime.available:
+        return Failure(status="skipped", reason=f"tuned was not held against untuned: {runtime.reason}")
+    reference = ReferenceStore(store.results).ensure(survey.board, survey.model(options), survey.plan.seed, runtime)
+    if isinstance(reference, Failure):
+        return reference
+    rivals = proof.Rivals(tuned, untuned, reference)
+    return proof.proved(survey.board, rivals, ways, store, survey.plan.seed, progress)
 
 
 def _engine(
@@ -51,7 +84,9 @@ def _engine(
     with progress.step(name) as step:
         calibration = survey.calibration(options)
         images = calibration.path if isinstance(calibration, CalibrationSet) else None
-        answer = store.build(survey.board, made_of, survey.model(options), images)
+        records = survey.tunings.get(options)
+        trials = logs.chosen_file(records, store.results) if isinstance(records, logs.Found) else None
+        answer = store.build(survey.board, made_of, survey.model(options), images, trials)
         if isinstance(answer, Failure):
             step.note(f"{answer.status}: {answer.reason}")
         else:

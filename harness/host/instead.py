@@ -7,7 +7,8 @@ from typing import Iterable, List, Mapping, Set
 
 import msgspec
 
-from harness.host.plan import Block, Plan
+from harness.host.block import Block
+from harness.host.plan import Plan
 from harness.records import BackendFacts, Machine, Option
 
 INSTEAD = {"tensorrt": "tensorrt_rtx"}

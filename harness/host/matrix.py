@@ -6,8 +6,10 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Union
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from harness import backends
+from harness.host.block import DEFAULT_MEMORY, UNTUNED, Block
 from harness.host.models.naming import label
-from harness.host.plan import DEFAULT_MEMORY, FLOOR, Block, Plan
+from harness.host.plan import FLOOR, Plan
 from harness.records import BuildOptions, Experiment, InferenceOptions, SystemOptions
 
 HOST = "host"
@@ -59,14 +61,24 @@ def _combined(
             precision=precision,
             batch=batch,
             options=block.options.get(backend) or UNSET,
+            target=block.target if backends.compiles_for(backend) else None,
         )
         if backend == FLOOR:  # one build of nothing is like another
             yield build, _of_floor(inference)
-        elif block.builds == 1:
-            yield build, inference
-        else:
-            for number in range(1, block.builds + 1):
-                yield msgspec.structs.replace(build, build_number=number), inference
+            continue
+        for variant in _variants(block, backend):
+            of_variant = msgspec.structs.replace(build, variant=variant)
+            if block.builds == 1:
+                yield of_variant, inference
+            else:
+                for number in range(1, block.builds + 1):
+                    yield msgspec.structs.replace(of_variant, build_number=number), inference
+
+
+def _variants(block: Block, backend: str) -> "List[Union[str, UnsetType]]":
+    """Those of the block that the backend has; its usual one, which is all that some have, leaves hashes alone."""
+    known = backends.variants(backend)
+    return list(dict.fromkeys(one if one in known and one != UNTUNED else UNSET for one in block.variants))
 
 
 def _memory(wanted: str, offered: Sequence[str]) -> str:

@@ -6,8 +6,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import click
 
+from harness.host.block import IO_MEMORY, ISSUE_MODES, Threads
 from harness.host.nearest import close
-from harness.host.plan import IO_MEMORY, ISSUE_MODES, Overrides, Threads, Until
+from harness.host.plan import Overrides, Until
 from harness.host.report import language
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +115,8 @@ WHAT: List[Decorator] = [
     option("--io-memory", type=Words(), help=f"Where inputs and outputs lie: {', '.join(IO_MEMORY)}."),
     option("--issue-modes", type=Words(), help=f"How inferences are issued: {', '.join(ISSUE_MODES)}."),
     option("--cuda-graph", type=Switches(), help="Launch an inference as one CUDA graph; true,false does both."),
+    option("--variants", type=Words(), help="Variants of backends that have them: untuned, tuned (see make tune)."),
+    option("--target", help="What TVM compiles for instead of this machine, like x86-64-v3.", metavar="NAME"),
     option("--builds", type=click.IntRange(1), help="Build each engine so often, to see how much builds differ."),
     option("--calibration", help="Folder of images that INT8 engines are calibrated with.", metavar="FOLDER"),
     option("--seed", type=int, help="Of the order of cells and of the inputs."),
@@ -174,6 +177,8 @@ def overrides(
     io_memory: Optional[List[str]] = None,
     issue_modes: Optional[List[str]] = None,
     cuda_graph: Optional[List[bool]] = None,
+    variants: Optional[List[str]] = None,
+    target: Optional[str] = None,
     builds: Optional[int] = None,
     calibration: Optional[str] = None,
     seed: Optional[int] = None,
@@ -198,6 +203,8 @@ def overrides(
         io_memory=io_memory,
         issue_modes=issue_modes,
         cuda_graph=cuda_graph,
+        variants=variants,
+        target=target,
         builds=builds,
         calibration=calibration,
         seed=seed,

@@ -7,23 +7,19 @@ default (flags and variables arrive here as one `Overrides`, already in that ord
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import msgspec
 
 from harness import backends
 from harness.errors import PlanError
 from harness.host import toml
+from harness.host.block import Block, Threads, check_block, check_variants, known
 from harness.host.models.naming import label
 from harness.host.nearest import close, nearest
-from harness.records import Option, Record
+from harness.records import Record
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
-PRECISIONS = ("fp32", "tf32", "fp16", "int8")
-DEFAULT_MEMORY = "default"
-"""Each backend's own first choice of where inputs and outputs lie."""
-IO_MEMORY = (DEFAULT_MEMORY, "host", "pinned", "mapped", "managed")
-ISSUE_MODES = ("latency", "throughput")
 FLOOR = "null"
 NO_BASELINES = {"tensorrt_rtx": "it is another product than TensorRT, and nobody's baseline"}
 BOUNDS: Dict[str, Tuple[float, float]] = {
@@ -39,34 +35,10 @@ BOUNDS: Dict[str, Tuple[float, float]] = {
 """Least and most of every number; the seed's are those of numpy's frozen generator, which draws the inputs."""
 LEAST_SAMPLING_S = 0.01
 """Power sensors tell a new value ten times a second; asking more often than this would be felt by what is measured."""
-MOST_BATCH, MOST_THREADS, MOST_BUILDS = 65_536, 65_536, 1_000
 PILOT_ROUNDS = 8
 """The fewest rounds whose spread may decide how many more there are."""
 VARIABLES = {"models": "MODEL"}
 """What a field is called where a flag or variable names it; the others are the field in capitals."""
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-Threads = Union[int, str]
-"""A count, or `all`: what affinity and cgroup of the board allow."""
-
-
-class Block(Record, frozen=True):
-    """One `[[experiments]]`: every combination of its lists is an experiment."""
-
-    models: List[str]
-    backends: List[str]
-    precisions: List[str] = msgspec.field(default_factory=lambda: ["fp32"])
-    batch: List[int] = msgspec.field(default_factory=lambda: [1])
-    threads: List[Threads] = msgspec.field(default_factory=lambda: ["all"])
-    io_memory: List[str] = msgspec.field(default_factory=lambda: [DEFAULT_MEMORY])
-    issue_modes: List[str] = msgspec.field(default_factory=lambda: ["latency"])
-    cuda_graph: List[bool] = msgspec.field(default_factory=lambda: [False])
-    builds: int = 1
-    """How often each engine is built; every build is an experiment of its own, since builds differ."""
-    options: Dict[str, Dict[str, Option]] = {}
-    """Backend to its own build options: `[experiments.options.tensorrt]` with `workspace_mb = 2048`."""
-
-
-LISTS = tuple(name for name in Block.__struct_fields__ if name not in {"builds", "options"})
 
 
 class Until(Record, frozen=True):
@@ -120,6 +92,8 @@ class Overrides(Record, frozen=True):
     io_memory: Optional[List[str]] = None
     issue_modes: Optional[List[str]] = None
     cuda_graph: Optional[List[bool]] = None
+    variants: Optional[List[str]] = None
+    target: Optional[str] = None
     builds: Optional[int] = None
     rounds: Optional[int] = None
     warmup: Optional[int] = None
@@ -185,7 +159,9 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
     if plan.calibration is not None and not os.path.isdir(plan.calibration):  # noqa: PTH112 (it raises for no name)
         raise PlanError(f"{overruled.get('calibration', where)}: there is no folder {plan.calibration!r} of images")
     for block in plan.experiments:
-        _check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
+        check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
+    if "variants" in overruled or "backends" not in overruled:  # else nobody has asked for both together
+        check_variants(plan.experiments, overruled.get("variants", where))
 
 
 def _check_sensing(plan: Plan, overruled: Dict[str, str], where: str) -> None:
@@ -199,7 +175,7 @@ def _check_sensing(plan: Plan, overruled: Dict[str, str], where: str) -> None:
 
 def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
     """What is measured and computes something; of anything else a whole run would end with nothing to compare."""
-    _known("baseline", baseline, backends.names(), where)
+    known("baseline", baseline, backends.names(), where)
     measured = list(dict.fromkeys(one for block in blocks for one in block.backends if one != FLOOR))
     if baseline == FLOOR:
         raise PlanError(f"{where}: baseline is {FLOOR!r}, which computes nothing; choose one of {', '.join(measured)}")
@@ -210,48 +186,6 @@ def _check_baseline(baseline: str, blocks: Sequence[Block], where: str) -> None:
         raise PlanError(f"{where}: baseline {baseline!r} is not measured by this plan, {what}")
 
 
-def _check_block(block: Block, where: Dict[str, str]) -> None:
-    for name in LISTS:
-        if not getattr(block, name):
-            raise PlanError(f"{where[name]}: {name} is empty; name at least one")
-    for backend in block.backends:
-        _known("backend", backend, backends.names(), where["backends"])
-    for precision in block.precisions:
-        _known("precision", precision, PRECISIONS, where["precisions"])
-    for memory in block.io_memory:
-        _known("I/O memory", memory, IO_MEMORY, where["io_memory"])
-    for mode in block.issue_modes:
-        _known("issue mode", mode, ISSUE_MODES, where["issue_modes"])
-    if not 1 <= block.builds <= MOST_BUILDS:
-        limit = "the least is 1" if block.builds < 1 else f"the most is {MOST_BUILDS}"
-        raise PlanError(f"{where['builds']}: builds is {block.builds}; {limit}")
-    for backend, options in block.options.items():
-        _check_options(backend, options, where["options"])
-    for batch in block.batch:
-        if not 1 <= batch <= MOST_BATCH:
-            limit = "the least is 1" if batch < 1 else f"the most is {MOST_BATCH}"
-            raise PlanError(f"{where['batch']}: batch is {batch}; {limit}")
-    for threads in block.threads:
-        if threads != "all" and not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
-            what = f"give a count from 1 to {MOST_THREADS}, or 'all'"
-            raise PlanError(f"{where['threads']}: threads is {threads!r}; {what}")
-
-
-def _check_options(backend: str, options: Mapping[str, Option], where: str) -> None:
-    """Against the names and types that the backend itself declares."""
-    _known("backend in options", backend, backends.names(), where)
-    known = backends.options(backend)
-    for name, value in options.items():
-        if not known:
-            raise PlanError(f"{where}: unknown option {name!r} of {backend}, which has none")
-        _known(f"option of {backend}", name, list(known), where)
-        kind = known[name]
-        # In Python a bool is an int; in a plan `true` is no number.
-        right = type(value) in {int, float} if kind is float else type(value) is kind
-        if not right:
-            raise PlanError(f"{where}: option {name} of {backend} is {value!r}; it is {KINDS[kind]}")
-
-
 def models(plan: Plan) -> Dict[str, str]:
     """What each model is called in results, to how it was named; PlanError where two would be called alike."""
     found: Dict[str, str] = {}
@@ -260,11 +194,6 @@ def models(plan: Plan) -> Dict[str, str]:
         if other != reference:
             raise PlanError(f"MODEL: {other} and {reference} would both be called {label(reference)}; rename a file")
     return found
-
-
-def _known(what: str, value: str, known: Sequence[str], where: str) -> None:
-    if value not in known:
-        raise PlanError(f"{where}: unknown {what} {value!r}{nearest(value, known)}")
 
 
 def _explain(message: str, raw: Dict[str, Any]) -> str:

@@ -3,10 +3,11 @@
 import contextlib
 import copy
 import time
-from typing import Iterator, List, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from msgspec import UNSET
 from rich.console import Console
+from rich.status import Status
 
 from harness.host.printable import printable
 from harness.records import BuildOptions, Experiment, Result, ThroughputSamples
@@ -39,6 +40,23 @@ class CellScreen:
             self.text += f" ({'; '.join(result.deviations)})"
 
 
+class Moving:
+    """The text of a status."""
+
+    def __init__(self, progress: "Progress", status: Optional[Status]) -> None:
+        self._progress, self._status = progress, status
+        self._said_s = time.monotonic()
+
+    def show(self, text: str, every_s: float) -> None:
+        """At once where a status moves; as a line where the last one is `every_s` old."""
+        now = time.monotonic()
+        if self._status is not None:
+            self._status.update(f"{printable(text)} ...")
+        elif now - self._said_s >= every_s:
+            self._said_s = now
+            self._progress.line(text)
+
+
 class Progress:
     """`quiet` shows nothing but what fails; `verbose` also what was there already."""
 
@@ -69,6 +87,12 @@ class Progress:
         seconds = time.monotonic() - start
         if step.text or seconds >= 1:
             self.line(f"{text}: {step.text or 'done'} ({duration(seconds)})")
+
+    @contextlib.contextmanager
+    def moving(self, text: str) -> Iterator["Moving"]:
+        """A status whose text changes; where none can move, a line now and then."""
+        with self._console.status(f"{printable(text)} ...") if self._moving else contextlib.nullcontext() as status:
+            yield Moving(self, status)
 
     def begin(self, pending: int, planned: int) -> None:
         self._start, self._done, self._total = time.monotonic(), planned - pending, planned
@@ -107,7 +131,9 @@ def engine_label(build: BuildOptions) -> str:
 
 def _of_build(build: BuildOptions) -> List[str]:
     """What else sets one engine apart from another: its backend's options and which of several builds it is."""
-    words = [f"{name}={value}" for name, value in (build.options or {}).items()]
+    words = [build.variant] if build.variant is not UNSET else []
+    words += [f"for {build.target}"] if build.target is not None else []
+    words += [f"{name}={value}" for name, value in (build.options or {}).items()]
     return words + ([f"build {build.build_number}"] if build.build_number is not UNSET else [])
 
 

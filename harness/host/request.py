@@ -8,9 +8,9 @@ from harness.host import options
 from harness.host import plan as plans
 from harness.host.plan import Plan
 
-LISTS = ("model", "backends", "precisions", "batch", "threads", "io_memory", "issue_modes", "cuda_graph")
+LISTS = ("model", "backends", "precisions", "batch", "threads", "io_memory", "issue_modes", "cuda_graph", "variants")
 NUMBERS = ("seed", "rounds", "warmup", "iterations", "max_seconds", "min_seconds", "sampling_s")
-PLAIN = ("builds", "calibration", *NUMBERS, "baseline")
+PLAIN = ("target", "builds", "calibration", *NUMBERS, "baseline")
 
 
 class Request(NamedTuple):

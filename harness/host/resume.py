@@ -18,7 +18,7 @@ from harness.jobs import Failure
 from harness.records import Machine, Reference
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
-TAKEN = ("engines", "references", "calibrations")
+TAKEN = ("engines", "references", "calibrations", "tuning")
 
 
 Made = Dict[str, Union[Reference, Failure]]

@@ -1,15 +1,15 @@
 """A run: the folder of one `make bench`, what was planned for it, and what has ended so far.
 
 Only this module knows the layout `<results>/<run>/run.json`, `<board>/machine.json`,
-`<board>/engines/<key>.json`, `<board>/<experiment>/crosscheck.json` and `<board>/<experiment>/<round>/result.json`,
-beside which the readings of sensors lie.
+`<board>/engines/<key>.json` and `<key>-tuning.json`, `<board>/<experiment>/crosscheck.json` and
+`<board>/<experiment>/<round>/result.json`, beside which the readings of sensors lie.
 """
 
 import contextlib
 import secrets
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from msgspec import UNSET, UnsetType
 
@@ -19,7 +19,10 @@ from harness.host import readings
 from harness.host.plan import Plan
 from harness.host.readings import Read
 from harness.host.schedule import Cell
-from harness.records import SCHEMA, Engine, Experiment, Machine, Record, Reference, Result
+from harness.host.tuning.account import Account
+from harness.records import SCHEMA, TUNED, Engine, Experiment, Machine, Record, Reference, Result
+
+R = TypeVar("R", bound=Record)
 
 
 class Model(Record, frozen=True):
@@ -91,6 +94,8 @@ class RunData(Record, frozen=True):
     results: List[Result]
     engines: Dict[str, Engine]
     """Key to engine; one that could not be built is absent."""
+    tunings: Dict[str, Account] = {}
+    """Key of a tuned engine to what stands behind it."""
     broken: List[str] = []
     """Files of it that cannot be read, each with the reason; whoever shows the run says so."""
 
@@ -137,6 +142,11 @@ def result_path(folder: Path, experiment: Experiment, number: int) -> Path:
 def engine_path(folder: Path, board: str, key: str) -> Path:
     """The run's own copy of an engine's record."""
     return folder / board / "engines" / f"{key}.json"
+
+
+def tuning_path(folder: Path, board: str, key: str) -> Path:
+    """What a run keeps of the tuning behind an engine."""
+    return folder / board / "engines" / f"{key}-tuning.json"
 
 
 def crosscheck_path(folder: Path, experiment: Experiment) -> Path:
@@ -208,8 +218,15 @@ def files(run: Run) -> List[str]:
     for on in run.on:
         found.append(f"{on.board}/machine.json")
         found += [str(engine_path(Path(), on.board, key)) for key in sorted(set(on.engines.values()))]
+        found += [str(tuning_path(Path(), on.board, key)) for key in tuned(on)]
         found += [str(result_path(Path(), experiment, number)) for experiment, number in cells(run, on)]
     return found
+
+
+def tuned(on: OnBoard) -> List[str]:
+    """Keys of the engines that were to be tuned."""
+    of = {one.slug() for one in on.experiments if one.build.variant == TUNED}
+    return sorted({key for slug, key in on.engines.items() if slug in of})
 
 
 def load(folder: Path) -> List[RunData]:
@@ -231,20 +248,27 @@ def load_one(folder: Path) -> RunData:
 def _load(folder: Path, run: Run, on: OnBoard) -> RunData:
     cells_ended = ended(folder, run, on)
     broken = list(cells_ended.broken.values())
-    engines = {}
-    for key in set(on.engines.values()):
-        path = engine_path(folder, on.board, key)
-        try:
-            engines[key] = upgrades.read(path, Engine)
-        except FileNotFoundError:
-            continue
-        except RecordError as error:
-            broken.append(str(error))
+    engines = _read({key: engine_path(folder, on.board, key) for key in set(on.engines.values())}, Engine, broken)
+    tunings = _read({key: tuning_path(folder, on.board, key) for key in tuned(on)}, Account, broken)
     return RunData(
         run=run,
         on=on,
         machine=upgrades.read(folder / on.board / "machine.json", Machine),
         results=list(cells_ended.results.values()),
         engines=engines,
+        tunings=tunings,
         broken=[text.replace(f"{folder}/", "") for text in broken],
     )
+
+
+def _read(paths: Dict[str, Path], kind: Type[R], broken: List[str]) -> Dict[str, R]:
+    """Those that are there; what cannot be read is named in `broken`."""
+    found = {}
+    for key, path in paths.items():
+        try:
+            found[key] = upgrades.read(path, kind)
+        except FileNotFoundError:
+            continue
+        except RecordError as error:
+            broken.append(str(error))
+    return found

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+import msgspec
 from msgspec import UNSET
 
 from harness.errors import UnfitModel
@@ -13,8 +14,9 @@ from harness.host.calibration import CalibrationSet
 from harness.host.models.prepare import PreparedModel, prepare
 from harness.host.plan import Plan
 from harness.host.progress import Progress
+from harness.host.tuning import logs
 from harness.jobs import Failure
-from harness.records import BackendFacts, BuildOptions, Experiment, Ingredients, Machine
+from harness.records import TUNED, BackendFacts, BuildOptions, Experiment, Ingredients, Machine
 
 REFERENCE_RUNTIME = "onnxruntime"
 
@@ -30,6 +32,8 @@ class Survey(NamedTuple):
     """Of the models that INT8 is built of, where the plan names images."""
     unfit: Dict[Tuple[str, int], Failure] = {}
     """Models that cannot be measured as asked, and why; there is at least one other."""
+    tunings: Dict[BuildOptions, Union[logs.Found, Failure]] = {}
+    """Of the engines that are to be tuned."""
 
     def model(self, options: BuildOptions) -> PreparedModel:
         return self.models[options.model, options.batch]
@@ -46,8 +50,8 @@ class Survey(NamedTuple):
             return Failure(status="skipped", reason=facts.reason)
         if (options.model, options.batch) in self.unfit:
             return self.unfit[options.model, options.batch]
-        calibration = self.calibration(options)
-        return calibration if isinstance(calibration, Failure) else None
+        needed = (self.calibration(options), self.tunings.get(options))
+        return next((one for one in needed if isinstance(one, Failure)), None)
 
     def ingredients(self, options: BuildOptions) -> Optional[Ingredients]:
         """None where there is an obstacle."""
@@ -55,7 +59,12 @@ class Survey(NamedTuple):
             return None
         facts, calibration = self.machine.backends[options.backend], self.calibration(options)
         key = calibration.key if isinstance(calibration, CalibrationSet) else UNSET
-        return engines.ingredients(options, self.model(options), facts, self.board.container, key)
+        made_of = engines.ingredients(options, self.model(options), facts, self.board.container, key)
+        records = self.tunings.get(options)
+        if not isinstance(records, logs.Found):
+            return made_of
+        build = msgspec.structs.replace(options, target=records.target or options.target)
+        return msgspec.structs.replace(made_of, build=build, tuning=records.tuning)
 
 
 def calibrates(options: BuildOptions, facts: BackendFacts) -> bool:
@@ -84,7 +93,26 @@ def survey(
         progress.line(f"{reason}; {other} is, which is another product: it takes its place under its own name")
     models, unfit = _models(plan, experiments, models_dir, progress)
     calibrations = _calibrations(plan, machine, experiments, models, results, progress)
-    return Survey(plan, board, machine, experiments, models, calibrations, unfit)
+    tunings = _tunings(machine, experiments, models, results, models_dir, progress)
+    return Survey(plan, board, machine, experiments, models, calibrations, unfit, tunings)
+
+
+def _tunings(
+    machine: Machine,
+    experiments: Sequence[Experiment],
+    models: Dict[Tuple[str, int], PreparedModel],
+    results: Path,
+    models_dir: Path,
+    progress: Progress,
+) -> "Dict[BuildOptions, Union[logs.Found, Failure]]":
+    found: Dict[BuildOptions, Union[logs.Found, Failure]] = {}
+    for options in dict.fromkeys(one.build for one in experiments if one.build.variant == TUNED):
+        facts, model = machine.backends[options.backend], models.get((options.model, options.batch))
+        if facts.available and model is not None:
+            records = found[options] = logs.find(options, model.sha256, facts, results, models_dir)
+            for text in records.contents.dropped if isinstance(records, logs.Found) else ():
+                progress.line(text)
+    return found
 
 
 def _models(

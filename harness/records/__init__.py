@@ -6,7 +6,7 @@ folder names of older records stay as they are.
 """
 
 from harness.records.engine import Engine, Ingredients
-from harness.records.experiment import BuildOptions, Experiment, InferenceOptions, Option, SystemOptions
+from harness.records.experiment import TUNED, BuildOptions, Experiment, InferenceOptions, Option, SystemOptions
 from harness.records.machine import BackendFacts, Container, Machine
 from harness.records.record import SCHEMA, Record, canonical, digest
 from harness.records.reference import Reference
@@ -18,6 +18,7 @@ from harness.records.verdict import Cause, Verdict
 __all__ = [
     "SCHEMA",
     "STATUSES",
+    "TUNED",
     "Accuracy",
     "BackendFacts",
     "BoardState",

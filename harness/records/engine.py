@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from harness.records.experiment import BuildOptions
 from harness.records.record import SCHEMA, Record, digest
+from harness.records.tuning import Tuning
 
 
 class Ingredients(Record, frozen=True):
@@ -22,6 +23,8 @@ class Ingredients(Record, frozen=True):
     """Pin of the container it is built in: another user space links other libraries."""
     calibration: Union[str, UnsetType] = UNSET
     """Hash of the calibration set: images, their order and how they were prepared; INT8 only."""
+    tuning: Union[Tuning, UnsetType] = UNSET
+    """What a tuned engine's schedules were chosen from."""
 
     def key(self) -> str:
         return digest(self, 16)

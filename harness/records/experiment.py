@@ -7,6 +7,9 @@ from msgspec import UNSET, UnsetType
 from harness.records.record import Record, digest
 from harness.records.telemetry import DEFAULT_SAMPLING_S
 
+TUNED = "tuned"
+"""The variant whose schedules come from tuning records."""
+
 Option = Union[bool, int, float, str]
 
 
@@ -24,10 +27,14 @@ class BuildOptions(Record, frozen=True):
     """The backend's own, by the names it declares: `workspace_mb`."""
     build_number: Union[int, UnsetType] = UNSET
     """From 1, where one engine is built several times to see how much builds differ."""
+    variant: Union[str, UnsetType] = UNSET
+    """`tuned`, where the backend is to use what tuning found; not set, it builds as it does out of the box."""
 
     def __hash__(self) -> int:
         """Of all but `options`, which is a dict; what is equal hashes alike."""
-        return hash((self.model, self.backend, self.precision, self.batch, self.target, self.build_number))
+        return hash(
+            (self.model, self.backend, self.precision, self.batch, self.target, self.build_number, self.variant)
+        )
 
 
 class InferenceOptions(Record, frozen=True):
@@ -87,5 +94,6 @@ class Experiment(Record, frozen=True):
     def slug(self) -> str:
         """Folder name: readable first, then six hex digits that keep two experiments apart."""
         build, inference = self.build, self.inference
-        readable = f"{build.model}-{build.backend}-{build.precision}-b{build.batch}-t{inference.threads}"
+        backend = build.backend if build.variant is UNSET else f"{build.backend}-{build.variant}"
+        readable = f"{build.model}-{backend}-{build.precision}-b{build.batch}-t{inference.threads}"
         return f"{readable}-{digest(self, 6)}"

@@ -18,6 +18,9 @@ class BackendFacts(Record, frozen=True):
     """Where inputs and outputs may lie; the first is what it takes unless told otherwise. Empty is `host`."""
     builds_vary: bool = False
     """Whether two builds of one model may differ in speed: its builder chooses by timing."""
+    targets: List[str] = []
+    """What it compiles for when it is told nothing, as tuning records call it, and after that the names of what runs
+    here as well: `x86-64-v3`. Empty where it compiles for nothing in particular."""
     identity: str = ""
     """Changes whenever the other facts might, and is quick to read; empty where nothing quick says so."""
 

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Dict, Type
 
-from harness import jobs, upgrades
-from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, Unsupported
+from harness import crosscheck, fleet, jobs, upgrades
+from harness.errors import STORAGE, STORAGE_STATUS, AccuracyError, BuildError, DeviceError, StorageError, Unsupported
 from harness.records import Record
 from harness.worker.reasons import reason
 
@@ -26,7 +26,11 @@ VERBS: Dict[str, Type[Record]] = {
     "pairs": jobs.PairsJob,
     "beside": jobs.BesideJob,
     "inspect": jobs.InspectJob,
-    "crosscheck": jobs.CrosscheckJob,
+    "crosscheck": crosscheck.CrosscheckJob,
+    "tune": jobs.TuneJob,
+    "versus": jobs.VersusJob,
+    "track": fleet.TrackJob,
+    "serve": fleet.ServeJob,
 }
 PR_SET_PDEATHSIG = 1
 
@@ -44,6 +48,9 @@ def main(verb: str, folder: Path) -> None:
         except DeviceError as error:
             out = jobs.Failure(status=error.status, reason=reason(error, job))
         upgrades.write(folder / "out.json", out)
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(STORAGE_STATUS)
     except OSError as error:
         if error.errno in STORAGE:
             print(f"{error.filename or folder}: {error.strerror}", file=sys.stderr)

@@ -8,6 +8,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from msgspec import UNSET
+
 from harness import backends, upgrades
 from harness.backends._contract import Materials
 from harness.errors import BuildError, Unsupported
@@ -35,7 +37,7 @@ def build(job: BuildJob) -> Engine:
     engine = Engine(
         key=job.ingredients.key(),
         ingredients=job.ingredients,
-        variant=backend.variant(options),
+        variant=_variant(backend.variant(options), job),
         computes=backend.computes,
         executed=built.executed,
         precision_note=built.note,
@@ -52,8 +54,13 @@ def build(job: BuildJob) -> Engine:
     return engine
 
 
+def _variant(words: str, job: BuildJob) -> str:
+    tuning = job.ingredients.tuning
+    return words if tuning is UNSET else f"{words}, {tuning.words()}"
+
+
 def _materials(job: BuildJob) -> Materials:
-    given = (job.calibration, job.timing_cache, job.calibration_cache)
+    given = (job.calibration, job.timing_cache, job.calibration_cache, job.trials)
     return Materials(Path(job.model), *(Path(one) if one is not None else None for one in given))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from harness import upgrades
+from harness.crosscheck import CrosscheckJob, TrtexecRun
 from harness.errors import BuildError, Unsupported
-from harness.jobs import CrosscheckJob, TrtexecRun
 from harness.records import Engine
 from harness.worker import trtexec
 

@@ -49,6 +49,7 @@ def facts(name: str, known: Optional[BackendFacts] = None) -> BackendFacts:
             precisions=sorted(backend.precisions),
             io_memory=backend.io_memory(),
             builds_vary=backend.builds_vary,
+            targets=backend.targets(),
             identity=identity,
         )
     except Unsupported as error:

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
+from harness.crosscheck import TrtexecOptions
 from harness.errors import BuildError, Unsupported
-from harness.jobs import TrtexecOptions
 
 NAME = "trtexec"
 PLACE = Path("/usr/src/tensorrt/bin")

@@ -16,6 +16,7 @@ MADE: Dict[str, Answer] = {
     "POST /volumes/create": STORE,
     f"GET /volumes/{labels.ENGINES}": STORE,
     f"GET /volumes/{labels.MODELS}": STORE,
+    f"GET /volumes/{labels.TUNING}": STORE,
     "POST /containers/create": (201, {"Id": ONE}),
 }
 

@@ -9,11 +9,12 @@ from typing import Callable, Iterator, List, Optional
 import pytest
 
 from harness.host.bench import Outcome, bench
+from harness.host.block import Block
 from harness.host.boards import Entry, open_in_containers
 from harness.host.containers import image, pins
 from harness.host.containers.board import ContainerBoard
 from harness.host.containers.daemon import Daemon
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 from harness.host.progress import Progress
 from harness.host.request import Request
 from tests.docker.engines import NEEDED, Engine, NoEngine, import_base, why_not

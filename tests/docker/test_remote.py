@@ -21,6 +21,7 @@ from harness.host.containers.daemon import Lost
 from harness.records import Result
 from tests.docker.conftest import PLAN, QUIET, ROOT, Measure, board
 from tests.docker.engines import NEEDED, Engine, Sshd, copy_images
+from tests.fleet.boards import Ground, built
 
 SSHD = "/usr/sbin/sshd"
 DISK_BYTES = 6_000_000_000
@@ -83,6 +84,17 @@ def test_a_board_behind_ssh(sshd: Sshd, measure: Measure) -> None:
     with contextlib.closing(again), again.held(lambda *_: None):
         assert again.shell() == 0
     assert all("StrictHostKeyChecking=yes" in call for call in sshd.calls()), "also what the shell comes through"
+
+
+def test_a_board_behind_ssh_measures_for_a_tuning_job(sshd: Sshd, tmp_path: Path) -> None:
+    ground = Ground(tmp_path, built(tmp_path))
+    far = open_in_containers("xavier-lab", Entry(docker=sshd.address), "cpu", QUIET)
+    with contextlib.closing(far), far.held(lambda *_: None), ground.metered([far]) as meter:
+        answers = ground.measured(meter, ["quick", "quick"])
+    assert [(one.number, one.place, one.outcome) for one in answers] == [
+        (0, "xavier-lab", "measured"),
+        (1, "xavier-lab", "measured"),
+    ]
 
 
 def test_the_doctor_finds_the_disk_that_the_images_are_on(

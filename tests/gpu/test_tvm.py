@@ -15,7 +15,8 @@ from harness.backends import _tvm_build, _tvm_cuda, _tvm_target
 from harness.backends._contract import Feed
 from harness.errors import LaunchError
 from harness.host import runs
-from harness.host.plan import Block, Plan
+from harness.host.block import Block
+from harness.host.plan import Plan
 from harness.host.progress import Progress
 from harness.host.selfbench import clocks
 from harness.host.selfbench.ground import Ground, Place, ground

@@ -11,7 +11,18 @@ from harness.host import machines, options
 from harness.host.board import LocalBoard
 from harness.host.progress import Progress
 from harness.host.report.table import Table, markdown
-from harness.host.selfbench import clocks, commands, contained, coverage, delayed, floor, resampled, sensing, twins
+from harness.host.selfbench import (
+    clocks,
+    commands,
+    contained,
+    coverage,
+    delayed,
+    fleet,
+    floor,
+    resampled,
+    sensing,
+    twins,
+)
 from harness.host.selfbench.figure import Figure, Selfbench
 from harness.host.selfbench.ground import Place
 
@@ -30,6 +41,7 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "power": resampled.power,
     "coverage": coverage.coverage,
     "delayed": delayed.delayed,
+    "fleet": fleet.fleet,
 }
 GROUPS = {"statistics": ["twins", "resampled", "power", "coverage", "delayed"]}
 """What `ONLY` may name instead of several parts."""

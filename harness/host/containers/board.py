@@ -1,12 +1,14 @@
 """A board whose workers run in containers: its pin, its image, its stores, and the hold on it while it measures."""
 
 import contextlib
+import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Union
 
 import msgspec
 from msgspec import UnsetType
 
+from harness import trials
 from harness.host.board import Take
 from harness.host.containers import daemon as daemons
 from harness.host.containers import image as images
@@ -17,7 +19,11 @@ from harness.host.containers.keeper import Keeper
 from harness.host.containers.launcher import ContainerLauncher
 from harness.host.progress import Progress
 from harness.records import Container, Machine
+from harness.records.tuning import Header
+from harness.trials import LOG
 
+LOG_BYTES = 4_000_000_000
+"""The largest trial log that is taken from a board."""
 RESERVED_BYTES = 512 << 20
 """Left to the board's system when nobody says how much memory a worker may take."""
 
@@ -99,6 +105,22 @@ class ContainerBoard:
 
     def learned(self, path: Path, sha256: str) -> str:
         return self._stored("/models", sha256, path, "learned.cache")
+
+    def tuning(self, folder: Path, header: Header) -> str:
+        self.tuned(folder, header)
+        place = f"/tuning/{folder.name}"
+        log = folder / LOG
+        self._holder.put(place, {LOG: log.read_bytes()} if log.exists() else {})
+        return place
+
+    def tuned(self, folder: Path, header: Header) -> None:
+        data = self._holder.read(f"/tuning/{folder.name}/{LOG}", LOG_BYTES)
+        if data is not None:
+            with tempfile.TemporaryDirectory() as work:
+                there = Path(work) / LOG
+                there.write_bytes(data)
+                trials.check_same(trials.read_header(there), header, f"board {self.name}: {folder.name}")
+                trials.merge([there], folder)
 
     def complete(self, machine: Machine) -> Machine:
         """The machine with what only the outside knows of it."""

@@ -1,4 +1,4 @@
-"""Holds a board while it measures, and is the door to its two stores: one container with a name that only one can have.
+"""Holds a board while it measures, and is the door to its stores: one container with a name that only one can have.
 
 It reads its standard input, which is a connection of ours, and ends when that closes: when this process dies, however
 it dies, the board is free. Docker then removes the container by itself.
@@ -65,6 +65,15 @@ class Keeper:
         with self._daemon.archive(str(self._id), f"{path}/{COMPLETE}") as chunks:
             return chunks is not None
 
+    def read(self, path: str, limit_bytes: int) -> Optional[bytes]:
+        """One file of a store; None where there is none."""
+
+        def read() -> Optional[bytes]:
+            with self._daemon.archive(str(self._id), path) as chunks:
+                return None if chunks is None else archive.read_file(chunks, limit_bytes)
+
+        return self._still(read)
+
     def put(self, path: str, files: Mapping[str, bytes]) -> None:
         """Puts a folder into a store; it counts only when all of it has arrived."""
         root, _, name = path.rpartition("/")
@@ -86,11 +95,11 @@ class Keeper:
 
     def _take(self) -> None:
         api = self._daemon.client.api
-        for volume in (labels.ENGINES, labels.MODELS):
+        for volume in (labels.ENGINES, labels.MODELS, labels.TUNING):
             api.create_volume(volume, labels=labels.labels("store"))  # what is there already stays as it is
             # (An engine that was started anew answers to that without the labels of a volume that it had.)
             self._refuse_without_label(api.inspect_volume(volume)["Labels"], "volume", volume)
-        mounts = [Mount("/engines", labels.ENGINES), Mount("/models", labels.MODELS)]
+        mounts = [Mount("/engines", labels.ENGINES), Mount("/models", labels.MODELS), Mount("/tuning", labels.TUNING)]
         host = api.create_host_config(auto_remove=True, **privilege.least(mounts, privilege.Limits(processes=8)))
         for _ in range(TAKEN_TRIES):
             self._id = None

@@ -6,8 +6,8 @@ PROJECT = "jetson-inference-harness"
 ROLE, RUN, CELL, OWNER = (f"{PROJECT}.{name}" for name in ("role", "run", "cell", "owner"))
 MEASURING = f"{PROJECT}-measuring"
 """Name of the container that holds a board: a name can be taken once."""
-ENGINES, MODELS = f"{PROJECT}-engines", f"{PROJECT}-models"
-"""Names of the two volumes that stay."""
+ENGINES, MODELS, TUNING = (f"{PROJECT}-{name}" for name in ("engines", "models", "tuning"))
+"""Names of the volumes that stay."""
 
 
 def labels(role: str, more: "Dict[str, str]" = {}) -> Dict[str, str]:  # noqa: B006 (only read)

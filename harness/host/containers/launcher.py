@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 import requests
 from docker.errors import APIError, NotFound
@@ -14,6 +14,7 @@ from harness import upgrades
 from harness.errors import LaunchError, RefusedArchive
 from harness.host.containers import archive, labels, memory_words, privilege
 from harness.host.containers.daemon import LOST, Daemon, Lost
+from harness.host.containers.relay import Relay
 from harness.host.launch.exit import Exit
 from harness.records import Record
 
@@ -39,7 +40,7 @@ exit $code
 
 
 class ContainerLauncher:
-    """One worker, its container and its volume. Verbs: place, run, get, take, close; a context manager closes."""
+    """One worker, its container and its volume. `host/board.py` says what each verb does; a context manager closes."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class ContainerLauncher:
         self._about = about
         self._volume: Optional[str] = None
         self._id: Optional[str] = None
+        self._stopped = False
         self.sent_bytes = 0
         """What was copied into the container."""
 
@@ -68,10 +70,27 @@ class ContainerLauncher:
         """
         files = {"job.json": upgrades.encode(job), **source()}
         self._daemon.again(lambda: self._start(verb, limit_s, files))
-        in_time = self._wait(limit_s)
-        if not in_time:
+        in_time = self._stopped or self._wait(limit_s)
+        if self._stopped or not in_time:
             self._daemon.again(self._kill)
         return self._daemon.again(lambda: self._ended(in_time, limit_s))
+
+    def stop(self) -> None:
+        """Has `run`, which waits in another thread, end the worker."""
+        self._stopped = True
+        if self._id is not None:  # one that does not run yet is ended by `run`
+            with contextlib.suppress(APIError, LaunchError, *LOST):
+                self._daemon.client.api.kill(self._id)
+
+    @contextlib.contextmanager
+    def line(self, port: int) -> Iterator[Optional[int]]:
+        with Relay(self._daemon, lambda: self._id, port) as relay:
+            yield relay.port
+
+    def put(self, name: str, data: bytes) -> None:
+        packed = archive.pack({f"job/{name}": data}, privilege.USER)
+        with self._daemon.words():
+            self._daemon.client.api.put_archive(self._id, VOLUME, packed)
 
     def get(self, name: str) -> Optional[bytes]:
         return self._daemon.again(lambda: read(self._daemon, str(self._id), name))
@@ -93,6 +112,7 @@ class ContainerLauncher:
         marks = labels.labels("cell", self._about)
         self._volume = api.create_volume(labels=marks)["Name"]
         mounts = [cell_mount(self._volume), *store_mounts()]
+        mounts += [Mount("/tuning", labels.TUNING)] if verb == "tune" else []
         self._id = api.create_container(
             self._image,
             entrypoint=["/bin/sh"],  # not a base's own, as NVIDIA's server images have one

@@ -8,10 +8,10 @@ from typing import Callable, Dict, List, Sequence
 import msgspec
 import numpy
 
+from harness.crosscheck import TrtexecOptions
 from harness.host.crosscheck.exported import Exported
 from harness.host.crosscheck.outcome import AGREES, DIFFERS, LAUNCH, Compared
 from harness.host.stats import trtexec as theirs
-from harness.jobs import TrtexecOptions
 from harness.records import Experiment, LatencySamples, Result, ThroughputSamples
 
 DLA, PROFILE = "dla_core", "profile"

@@ -4,9 +4,9 @@ from typing import List, Sequence
 
 import numpy
 
+from harness.crosscheck import TrtexecOptions
 from harness.host.crosscheck.exported import Exported
 from harness.host.report.wording import milliseconds
-from harness.jobs import TrtexecOptions
 from harness.records import Experiment, LatencySamples, Result
 
 ENQUEUE_BOUND = 0.8

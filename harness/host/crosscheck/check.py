@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from harness import upgrades
+from harness.crosscheck import CrosscheckJob, TrtexecRun
 from harness.errors import PlanError, RecordError, RefusedArchive
 from harness.host import boards, lock, machines, runs
 from harness.host.board import Board
@@ -20,7 +21,7 @@ from harness.host.engines import EngineStore
 from harness.host.launch.ask import ask_with
 from harness.host.progress import Progress, label
 from harness.host.runs import OnBoard, Run, RunData
-from harness.jobs import CrosscheckJob, Failure, TrtexecRun
+from harness.jobs import Failure
 from harness.records import Engine, Experiment, Result
 
 BACKEND = "tensorrt"

@@ -2,7 +2,7 @@
 
 from typing import List, Optional
 
-from harness.jobs import TrtexecRun
+from harness.crosscheck import TrtexecRun
 from harness.records import SCHEMA, Experiment, Record
 
 AGREES, LAUNCH, DIFFERS = "agrees", "agrees but for the launch", "differs"

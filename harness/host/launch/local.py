@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 from harness import upgrades
 from harness.host.launch import interrupts, memory_kills
@@ -24,12 +24,14 @@ CELL = "cell-"
 
 
 class LocalLauncher:
-    """One worker and its folder. Verbs: place, run, get, take, close; a context manager closes."""
+    """One worker and its folder. Verbs: place, run, stop, line, put, get, take, close; a context manager closes."""
 
     def __init__(self, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=str(parent), prefix=CELL))
         self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._stop = os.pipe()
+        self._ends = list(self._stop)
 
     def place(self, name: str) -> str:
         return str(self.folder / name)
@@ -56,8 +58,9 @@ class LocalLauncher:
                 )
             os.close(write_end)
             write_end = -1
-            in_time = bool(select.select([read_end], [], [], limit_s)[0])
-            if in_time and hasattr(os, "waitid"):  # macOS has none before Python 3.13
+            ended = select.select([read_end, self._stop[0]], [], [], limit_s)[0]
+            in_time = bool(ended)
+            if read_end in ended and hasattr(os, "waitid"):  # macOS has none before Python 3.13
                 os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         finally:
             os.close(read_end)
@@ -69,6 +72,9 @@ class LocalLauncher:
         memory = (memory_kills.said_since(kills) or memory_kills.said_by_runtime(printed)) if code else ""
         return Exit(code, not in_time, limit_s, memory, printed)
 
+    def put(self, name: str, data: bytes) -> None:
+        (self.folder / name).write_bytes(data)
+
     def get(self, name: str) -> Optional[bytes]:
         path = self.folder / name
         return path.read_bytes() if path.exists() else None
@@ -76,10 +82,21 @@ class LocalLauncher:
     def take(self, name: str, into: Path) -> None:
         (self.folder / name).replace(into)
 
+    @contextlib.contextmanager
+    def line(self, port: int) -> Iterator[Optional[int]]:
+        """Whatever the worker listens on is reached from here: both are on one loopback."""
+        yield None
+
+    def stop(self) -> None:
+        """Has `run`, which waits in another thread, end the worker."""
+        os.write(self._stop[1], b".")
+
     def close(self) -> None:
         self._end()
         with interrupts.held_back():
             shutil.rmtree(self.folder, ignore_errors=True)
+            while self._ends:
+                os.close(self._ends.pop())
 
     @property
     def pid(self) -> Optional[int]:

@@ -12,8 +12,8 @@ import msgspec
 
 from harness.errors import ModelError
 from harness.host import toml
+from harness.host.block import PRECISIONS
 from harness.host.nearest import close, nearest
-from harness.host.plan import PRECISIONS
 from harness.records import Record
 
 Size = Tuple[int, int]

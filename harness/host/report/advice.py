@@ -3,6 +3,9 @@
 import math
 from typing import List, Sequence
 
+import msgspec
+from msgspec import UNSET
+
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import ENOUGH_BUILDS, Comparison
@@ -10,6 +13,8 @@ from harness.host.report.language import _
 from harness.host.runs import RunData
 from harness.host.stats.builds import builds_for
 from harness.host.stats.ratio import LEAST_ROUNDS, rounds_for
+from harness.host.tuning import logs
+from harness.records import TUNED, BuildOptions
 
 WANTED = 0.02
 """An interval that reaches further than this from its ratio is called wide."""
@@ -29,17 +34,26 @@ def _name(row: Row) -> str:
 
 
 def _untuned(rows: Sequence[Row]) -> List[str]:
-    untuned = [row for row in rows if row.measured and row.variant.startswith("untuned")]
+    tuned = {_untuned_build(row) for row in rows if row.measured and row.experiment.build.variant == TUNED}
+    untuned = [
+        row for row in rows if row.measured and row.variant.startswith("untuned") and row.experiment.build not in tuned
+    ]
     if not untuned:
         return []
     return [
         _(
             "%(name)s runs default schedules: these rows say what %(backend)s does out of the box, not what it can "
-            "reach. Tune it before you conclude anything about it",
+            "reach. Tune it before you conclude anything about it: %(cure)s, and then make bench "
+            "VARIANTS=untuned,tuned",
             name=wording.short(untuned[0].experiment, untuned[0].variant),
             backend=wording.backend(untuned[0].experiment.build.backend),
+            cure=logs.cure(untuned[0].experiment.build),
         )
     ]
+
+
+def _untuned_build(row: Row) -> BuildOptions:
+    return msgspec.structs.replace(row.experiment.build, variant=UNSET)
 
 
 def _precision(rows: Sequence[Row]) -> List[str]:

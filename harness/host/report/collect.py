@@ -2,6 +2,8 @@
 
 from typing import Dict, List, NamedTuple, Optional
 
+from msgspec import UNSET
+
 from harness.host.report import recorded, verdicts
 from harness.host.report.language import _, ngettext
 from harness.host.runs import RunData
@@ -133,6 +135,7 @@ def _row(data: RunData, experiment: Experiment, results: List[Result]) -> Row:
     rates = {one.round: one.samples.per_second for one in results if isinstance(one.samples, ThroughputSamples)}
     facts = data.machine.backends.get(experiment.build.backend)
     variants = [result.variant for result in results if result.variant] + ([engine.variant] if engine else [])
+    variants += [experiment.build.variant] if experiment.build.variant is not UNSET else []
     return Row(
         experiment=experiment,
         variant=variants[0] if variants else "",

@@ -147,7 +147,7 @@ def _baseline(candidates: Sequence[Rows], declared: Optional[str]) -> Optional[R
 
 def _told(rows: Rows) -> int:
     build, inference = rows[0].experiment.build, rows[0].experiment.inference
-    return len(build.options or {}) + (inference.cuda_graph is True)
+    return len(build.options or {}) + (inference.cuda_graph is True) + (build.variant is not UNSET)
 
 
 def _threads(rows: Rows) -> int:

@@ -5,10 +5,10 @@ from typing import Dict, List, NamedTuple, Sequence
 
 from harness import upgrades
 from harness.host import runs
-from harness.host.report import exports, language, page, plots, render, sections, timeline
+from harness.host.report import exports, language, page, plots, render, sections, timeline, tuning, tuning_plot
 from harness.host.report.findings import Findings, findings
 
-REPORT, PAGE, PLOT, COURSE = "report.md", "report.html", "latency.svg", "course.svg"
+REPORT, PAGE, PLOT, COURSE, TUNING = "report.md", "report.html", "latency.svg", "course.svg", "tuning.svg"
 CSV, TEXT = "summary.csv", "baseline.txt"
 
 
@@ -37,9 +37,11 @@ def _write(folder: Path, boards: Sequence[Findings]) -> Report:
     drawn: Dict[str, bytes] = {}
     for one in boards:
         mark = f"-{one.data.on.board}" if len(boards) > 1 else ""
-        plot, course = (_named(f"{Path(name).stem}{mark}.svg") for name in (PLOT, COURSE))
+        plot, course, effort = (_named(f"{Path(name).stem}{mark}.svg") for name in (PLOT, COURSE, TUNING))
         drawn.update({plot: plots.distribution(one.rows), course: timeline.course(one.rows, one.told)})
-        texts.append(render.render(one, render.Beside(plot, course, CSV, TEXT)))
+        if one.data.tunings:
+            drawn[effort] = tuning_plot.effort(tuning.tuned(one.data, one.rows))
+        texts.append(render.render(one, render.Beside(plot, course, effort, CSV, TEXT)))
     sentences, text = [one.sentences()[0] for one in boards], texts[0]
     if len(boards) > 1:
         title, names = boards[0].data.run.plan.title, [one.data.on.board for one in boards]

@@ -21,6 +21,7 @@ from harness.host.report import (
     steadiness,
     table,
     tables,
+    tuning,
     unmeasured,
     verdicts,
     wording,
@@ -39,6 +40,7 @@ class Beside(NamedTuple):
 
     plot: str
     course: str
+    tuning_plot: str
     csv: str
     text: str
 
@@ -104,6 +106,7 @@ def render(board: Findings, beside: Beside) -> str:
         jetson=data.machine.l4t is not None,
         container=data.machine.container,
         steps_next=advice.steps(data, found, board.headlined),
+        tuned=tuning.tuned(data, found),
         **beside._asdict(),
     )
 

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from harness.errors import LaunchError
 from harness.host import groundwork
+from harness.host.block import Block
 from harness.host.board import LocalBoard
 from harness.host.engines import EngineStore
 from harness.host.groundwork import Ready
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 from harness.host.progress import Progress
 from harness.host.references import ReferenceStore
 from harness.host.survey import survey

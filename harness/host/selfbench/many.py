@@ -9,8 +9,9 @@ import numpy
 
 from harness import upgrades
 from harness.host import machines, runs
+from harness.host.block import Block
 from harness.host.board import LocalBoard
-from harness.host.plan import Block, Plan
+from harness.host.plan import Plan
 from harness.host.runs import OnBoard, Run
 from harness.host.selfbench.ground import Ground
 from harness.records import Experiment, LatencySamples, Result

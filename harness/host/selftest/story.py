@@ -13,13 +13,13 @@ from harness.errors import HarnessError, LaunchError, PlanError
 from harness.host import boards, runs
 from harness.host import plan as plans
 from harness.host.bench import bench
+from harness.host.block import Block
 from harness.host.board import LOCAL
 from harness.host.crosscheck import check
 from harness.host.doctor import examine
 from harness.host.doctor.finding import Finding
 from harness.host.instead import INSTEAD
 from harness.host.models import prepare
-from harness.host.plan import Block
 from harness.host.progress import Progress
 from harness.host.request import Request, requested
 from harness.host.runs import RunData

@@ -1,0 +1,101 @@
+"""One candidate as a file: how its scheduled module travels, is compiled, loaded and timed. Runs in child processes."""
+
+import functools
+import json
+from typing import Any, List, Sequence, Tuple
+
+from harness.backends._tvm_build import first_line
+from harness.backends._tvm_tuning.meter import ArgInfo, Settings
+
+__all__ = ["Loaded", "build", "first_line", "spell_target", "target_from"]
+
+
+def spell_target(target: Any) -> Any:
+    """JSON of a target, its host included."""
+    return json.loads(json.dumps(_plain(target.export())))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "items"):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    if hasattr(value, "__iter__"):
+        return [_plain(one) for one in value]
+    return str(value)
+
+
+def target_from(spelled: Any) -> Any:
+    import tvm
+
+    return tvm.target.Target(spelled)
+
+
+def build(module_text: str, target: Any, path: str, linker: str) -> None:
+    """Writes a shared library; raises whatever TVM and the linker raise."""
+    import tvm
+    from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
+    from tvm.support import cc
+
+    module = tvm.ir.load_json(module_text)
+    # Weights are laid out anew when the engine is built, outside of what is timed (`prepared.py`).
+    module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+    built = tvm.build(module, target=target)
+    built.export_library(path, fcompile=functools.partial(cc.create_shared, cc=linker))
+
+
+class Loaded:
+    """A process that times candidates on one device; arguments are kept from one candidate of a task to the next."""
+
+    def __init__(self, kind: str, index: int) -> None:
+        import tvm
+
+        self._tvm = tvm
+        self.device = tvm.device(kind, index)
+        self._fill = tvm.get_global_func("tvm.contrib.random.random_fill_for_measure")
+        self._key, self._arguments = "", ()
+
+    def times_s(self, library: str, args_info: Sequence[ArgInfo], settings: Settings) -> Tuple[float, ...]:
+        """Seconds of one call, a repeat an entry; raises whatever a candidate brings about."""
+        module = self.module(library)
+        arguments = self._filled(args_info)
+        name = module.entry_name
+        # The evaluator's first call of each is not timed.
+        once = module.time_evaluator(name, self.device, number=1, repeat=1)(*arguments).results[0]
+        if once > settings.hopeless_s or (settings.repeats == 1 and once > settings.min_repeat_s):
+            return (float(once),)
+        if once > settings.min_repeat_s:
+            rest = module.time_evaluator(name, self.device, number=1, repeat=settings.repeats - 1)(*arguments).results
+            return (float(once), *(float(one) for one in rest))
+        number = max(1, int(settings.min_repeat_s / max(once, 1e-7)))
+        timed = module.time_evaluator(
+            name, self.device, number=number, repeat=settings.repeats, min_repeat_ms=int(settings.min_repeat_s * 1e3)
+        )
+        return tuple(float(one) for one in timed(*arguments).results)
+
+    def module(self, library: str) -> Any:
+        return self._tvm.runtime.load_module(library)
+
+    def _filled(self, args_info: Sequence[ArgInfo]) -> Tuple[Any, ...]:
+        key = json.dumps(args_info)
+        if key != self._key:
+            self._arguments = ()
+            filled: List[Any] = []
+            for kind, dtype, shape in args_info:  # type: ignore[misc]
+                if kind != "TENSOR":
+                    raise ValueError(f"an argument of kind {kind} cannot be made up")
+                tensor = self._tvm.runtime.empty(tuple(shape), dtype, self.device)
+                self._fill(tensor)
+                filled.append(tensor)
+            self.device.sync()
+            self._key, self._arguments = key, tuple(filled)
+        return self._arguments
+
+    def sound(self) -> bool:
+        """Whether the device still works: an error of a CUDA kernel stays with its context."""
+        try:
+            self._tvm.runtime.empty((1,), "float32", self.device)
+            self.device.sync()
+        except Exception:
+            return False
+        return True

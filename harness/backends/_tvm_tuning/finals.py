@@ -1,0 +1,134 @@
+"""Default schedules against tuned ones, side by side: what each task keeps is decided by times of one hour, not two."""
+
+import statistics
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from harness.backends._tvm_tuning import generation
+from harness.backends._tvm_tuning.flow import Done, Flow, Work
+from harness.backends._tvm_tuning.journal import Journal, arguments, nanoseconds
+from harness.backends._tvm_tuning.meter import MEASURED, Settings
+from harness.backends._tvm_tuning.search import Known
+from harness.backends._tvm_tuning.tasks import TuningTask
+from harness.schedules import trace_hash, why_not
+
+ROUNDS = 5
+CLEAR = 2.0
+"""A default schedule that is so many times slower need not stand beside the tuned one: its first times count."""
+BEST = 2
+"""So many of a task's schedules meet its default: the best of many times is partly luck."""
+NO_TIME = "no trial of this task has a time"
+BROKE = "its best schedules had no time when they were measured again"
+UNMEASURED = "the default schedule had no time"
+ONCE = Settings(repeats=1, min_repeat_s=0.01, hopeless_s=float("inf"), limit_s=60.0)
+DEFAULTS = Settings(repeats=3, min_repeat_s=0.005, hopeless_s=float("inf"), limit_s=60.0)
+
+
+class Verdict(NamedTuple):
+    """What a task keeps."""
+
+    task: TuningTask
+    trials: int
+    default_ns: List[float]
+    tuned_ns: List[float]
+    kept: bool
+    why: str
+
+
+class Defaults(NamedTuple):
+    """A task's default schedule: its times, and its library for the finals."""
+
+    times_s: Sequence[float]
+    library: str
+
+
+def measure_defaults(tasks: Sequence[TuningTask], flow: Flow, journal: Journal) -> List[Defaults]:
+    """Each task as it is without tuning, in the order of `tasks`; no times where it cannot be built or run."""
+    found: Dict[int, Defaults] = {}
+    flow.add([Work(place, one.default, one.args_info, DEFAULTS, "", True) for place, one in enumerate(tasks)])
+    while flow.waiting():
+        for done in flow.step():
+            found[done.work.key] = Defaults(done.times_s, done.library)
+            if done.times_s:
+                journal.default(tasks[done.work.key].hash, done.times_s)
+    return [found[place] for place in range(len(tasks))]
+
+
+def compare(
+    tasks: Sequence[TuningTask],
+    defaults: Sequence[Defaults],
+    known: Dict[str, Dict[str, Known]],
+    workloads: Dict[str, str],
+    flow: Flow,
+    journal: Journal,
+) -> List[Verdict]:
+    """One verdict a task, each of them logged."""
+    runners: Dict[Tuple[int, int], str] = {}
+    """Libraries by task and schedule, the default one being 0."""
+    takes = {(place, 0): task.args_info for place, task in enumerate(tasks)}
+    candidates = [_best(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
+    works = []
+    for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
+        if best and default.library:
+            if not _clear(default, best):
+                runners[place, 0] = default.library
+            for rank, one in enumerate(best, start=1):
+                module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
+                takes[place, rank] = arguments(one.args_info)
+                works.append(Work((place, rank), module, takes[place, rank], ONCE, "", True))
+    flow.add(works)
+    runners.update({done.work.key: done.library for done in _all(flow) if done.library})
+    times: Dict[Tuple[int, int], List[float]] = {key: [] for key in runners}
+    for place, default in enumerate(defaults):
+        if (place, 0) not in runners:
+            times[place, 0] = nanoseconds(default.times_s)
+    for round_number in range(ROUNDS):
+        keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
+        flow.add([Work(key, "", takes[key], ONCE, runners[key], True) for key in keys])
+        for done in _all(flow):
+            if done.outcome == MEASURED:
+                times[done.work.key] += nanoseconds(done.times_s)
+    return [
+        _verdict(place, task, candidates[place], times, len(known.get(task.hash, {})), journal)
+        for place, task in enumerate(tasks)
+    ]
+
+
+def _clear(default: Defaults, best: Sequence[Known]) -> bool:
+    return statistics.median(default.times_s) > CLEAR * statistics.median(best[0].times_s)
+
+
+def _all(flow: Flow) -> List[Done]:
+    found: List[Done] = []
+    while flow.waiting():
+        found += flow.step()
+    return found
+
+
+def _best(known: Dict[str, Known], default: Defaults) -> List[Known]:
+    """Those worth comparing: the fastest ones, if any of them was faster than the default schedule."""
+    ordered = sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))[:BEST]
+    if not ordered or not default.times_s:
+        return ordered
+    faster = statistics.median(ordered[0].times_s) < statistics.median(default.times_s)
+    return ordered if faster else ordered[:1]
+
+
+def _verdict(
+    place: int,
+    task: TuningTask,
+    best: Sequence[Known],
+    times: Dict[Tuple[int, int], List[float]],
+    trials: int,
+    journal: Journal,
+) -> Verdict:
+    default = times.get((place, 0), [])
+    measured = {rank: times[place, rank] for rank in range(1, len(best) + 1) if times.get((place, rank))}
+    winner: Optional[int] = min(measured, key=lambda rank: statistics.median(measured[rank]), default=None)
+    if winner is None or not default:
+        why = NO_TIME if not best else BROKE if default else UNMEASURED
+        trace, tuned = "", []
+    else:
+        trace, tuned = trace_hash(best[winner - 1].trace), measured[winner]
+        why = why_not(default, tuned)
+    journal.choice(task.hash, trace, trials, default, tuned, why)
+    return Verdict(task, trials, default, tuned, not why, why)

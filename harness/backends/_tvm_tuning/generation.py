@@ -1,0 +1,217 @@
+"""All that this house asks of TVM's MetaSchedule, and the only file that imports it.
+
+A search works with the classes here; where another version of TVM calls something otherwise, this file has to know.
+"""
+
+import functools
+import json
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+from harness.backends._tvm_tuning.traces import revived, written
+from harness.errors import Unsupported
+
+STRATEGIES = ("evolutionary", "replay-trace")
+COST_MODELS = ("xgb", "random")
+POPULATION, GENERATIONS, UNMEASURED = 64, 3, 32
+"""Of the evolutionary search, where TVM takes 512, 4 and 50: a schedule costs 20 ms of CPU to make and to judge, a
+quarter of what it costs to build and measure it, so that 2,500 of them for each batch would be most of a job's time."""
+
+
+class Proposal(NamedTuple):
+    """A candidate as the search hands it on."""
+
+    candidate: Any
+    module: str
+    """JSON of its scheduled module."""
+    trace: str
+    args_info: str
+
+
+@functools.lru_cache(maxsize=None)
+def schedules() -> Any:
+    """TVM's MetaSchedule, wherever this version keeps it; raises Unsupported where a part of it is missing."""
+    try:
+        try:
+            from tvm.s_tir import meta_schedule
+        except ImportError:
+            from tvm import meta_schedule
+    except ImportError as error:
+        raise Unsupported(f"tvm cannot tune here: {error}") from error
+    meta_schedule.utils.cpu_count()  # asks psutil
+    return meta_schedule
+
+
+def cost_model(kind: str, threads: int, seed: int) -> Any:
+    ms = schedules()
+    if kind == "random":
+        return ms.cost_model.RandomModel(seed=seed)
+    from harness.backends._tvm_tuning.trees import boosted_trees
+
+    return boosted_trees(ms, threads, seed)
+
+
+def extracted(module: Any, target: Any) -> List[Any]:
+    """Tasks of a module whose operators are fused loops; each has `task_name`, `weight` and its module."""
+    return list(schedules().relax_integration.extract_tasks(module, target))
+
+
+def workload(module: Any) -> str:
+    """JSON of a task's module."""
+    return json.dumps(schedules().database.Workload(module).as_json())
+
+
+def task_hash(module: Any) -> str:
+    return str(schedules().utils.shash2hex(module))
+
+
+class Space:
+    """All schedules of one task, as its strategy walks through them.
+
+    The evolutionary search begins with a batch by chance: with nothing measured there is nothing to evolve from, and
+    breeding would cost ten times as much.
+    """
+
+    def __init__(self, module: Any, target: Any, name: str, how: "How", database: Any, model: Any) -> None:
+        ms = schedules()
+        self._model = model
+        self._context = _context(ms, module, target, strategy(how.strategy), name, how)
+        self._context.pre_tuning(1 << 30, how.batch, None, database, model)
+        self._first = None
+        if how.strategy == "evolutionary":
+            self._first = _context(ms, module, target, strategy("replay-trace"), name, how)
+            self._first.pre_tuning(1 << 30, how.batch, None, database, model)
+        self._workload = ms.database.Workload(module)
+        self._database, self._target = database, target
+        database.commit_workload(module)
+
+    def propose(self) -> List[Proposal]:
+        """The next batch; empty where the strategy has nothing more to offer."""
+        import tvm
+
+        found = []
+        for candidate in (self._first or self._context).generate_measure_candidates() or []:
+            module = str(tvm.ir.save_json(candidate.sch.mod))
+            info = json.dumps([one.as_json() for one in candidate.args_info])
+            found.append(Proposal(candidate, module, written(candidate.sch.trace), info))
+        return found
+
+    def learn(self, proposals: Sequence[Proposal], times_s: Sequence[Sequence[float]]) -> None:
+        """Times of a batch that was proposed, in its order; no times where a candidate had none."""
+        ms = schedules()
+        results = [ms.runner.RunnerResult(list(one) or None, None if one else "no time") for one in times_s]
+        candidates = [one.candidate for one in proposals]
+        for candidate, times in zip(candidates, times_s):
+            self._database.commit_tuning_record(self._record(candidate, list(times) or [1e10]))
+        self._model.update(self._context, candidates, results)
+        (self._first or self._context).notify_runner_results(candidates, results)
+        self._first = None
+
+    def remember(self, trace: str, args_info: str, times_s: Sequence[float]) -> Optional[Any]:
+        """A trial of an earlier job: into the database, and back as a candidate for `recall`; None if it is no more."""
+        ms = schedules()
+        try:
+            record = ms.database.TuningRecord.from_json(
+                [revived(trace), list(times_s), json.loads(spelled(self._target)), json.loads(args_info)],
+                self._database.commit_workload(self._workload.mod),
+            )
+            candidate = record.as_measure_candidate()
+        except Exception:  # of a module that is no longer the same, or that another rule had shaped
+            return None
+        self._database.commit_tuning_record(record)
+        return candidate
+
+    def recall(self, remembered: Sequence[Tuple[Any, Sequence[float]]]) -> None:
+        """Has the cost model learn from candidates of earlier jobs."""
+        if remembered:
+            results = [schedules().runner.RunnerResult(list(times), None) for _, times in remembered]
+            self._model.update(self._context, [candidate for candidate, _ in remembered], results)
+            self._first = None
+
+    def _record(self, candidate: Any, times: Optional[List[float]]) -> Any:
+        record = schedules().database.TuningRecord
+        return record(candidate.sch.trace, self._workload, times, self._target, candidate.args_info)
+
+
+class How(NamedTuple):
+    """The settings that all tasks of a job share."""
+
+    strategy: str
+    batch: int
+    threads: int
+    """That searching itself may take."""
+    cores: int
+    """That a candidate may take: loops are cut into some more parallel parts than that."""
+    seed: int
+
+
+def memory_database() -> Any:
+    return schedules().database.MemoryDatabase()
+
+
+def chosen(database: Any, module: Any, trace: str, args_info: str, target: str) -> None:
+    """Puts the one schedule of a task into a database that an engine is built from; raises what TVM raises."""
+    ms = schedules()
+    record = [revived(trace), [1.0], json.loads(target), json.loads(args_info)]
+    database.commit_tuning_record(ms.database.TuningRecord.from_json(record, database.commit_workload(module)))
+
+
+def rebuilt(workload: str, trace: str, args_info: str, target: str) -> str:
+    """JSON of the module that a trial of the log had scheduled."""
+    import tvm
+
+    ms = schedules()
+    record = [revived(trace), [1.0], json.loads(target), json.loads(args_info)]
+    of = ms.database.Workload.from_json(json.loads(workload))
+    return str(tvm.ir.save_json(ms.database.TuningRecord.from_json(record, of).as_measure_candidate().sch.mod))
+
+
+def entry_arguments(module: Any) -> str:
+    """JSON of what the module's function takes."""
+    return json.dumps([one.as_json() for one in schedules().arg_info.ArgInfo.from_entry_func(module, True)])
+
+
+def spelled(target: Any) -> str:
+    from harness.backends._tvm_tuning.candidate import spell_target
+
+    return json.dumps(spell_target(target))
+
+
+def strategy(name: str) -> Any:
+    ms = schedules()
+    if name == "evolutionary":
+        return ms.search_strategy.EvolutionarySearch(
+            population_size=POPULATION, init_min_unmeasured=UNMEASURED, genetic_num_iters=GENERATIONS
+        )
+    return ms.search_strategy.SearchStrategy.create(name)
+
+
+def space(target: Any) -> Any:
+    """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
+    than 20 s of CPU to import, and fit INT8 alone."""
+    kind = target.kind.name
+    return schedules().space_generator.PostOrderApply(sch_rules=kind, postprocs=kind, mutator_probs=kind)
+
+
+def _with_cores(target: Any, cores: int) -> Any:
+    """What rules for a CPU ask the target for; code is generated without it."""
+    import tvm
+
+    if target.kind.name != "llvm":
+        return target
+    from harness.backends._tvm_tuning.candidate import spell_target
+
+    return tvm.target.Target({**spell_target(target), "num-cores": cores})
+
+
+def _context(ms: Any, module: Any, target: Any, walks: Any, name: str, how: How) -> Any:
+    """What `TuneContext(...)` makes, without the intrinsics that its Python side always imports."""
+    calls = ms.tune_context._ffi_api
+    if not hasattr(calls, "TuneContextInitialize"):
+        raise Unsupported("this version of TVM makes its tuning contexts in another way than 0.24 to 0.27 do")
+    logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
+    seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
+    made = calls.TuneContext(
+        module, _with_cores(target, how.cores), space(target), walks, name, how.threads, seed, logging
+    )
+    calls.TuneContextInitialize(made)
+    return made

@@ -1,0 +1,137 @@
+"""From a model's graph to loops that can be tuned, and from tuned loops to an engine; the one place that orders passes.
+
+Tuning and building must see the same loops, or no schedule is found again. A *form* says how the graph is written
+before its operators are fused; it is recorded with the trials and stands in a tuned engine's variant.
+"""
+
+from typing import Any, List, NamedTuple
+
+LAYOUTS = {"nhwc": {"relax.nn.conv2d": ["NHWC", "OHWI"]}, "nchw": {}}
+
+
+class Form(NamedTuple):
+    """How a graph is written before it is tuned."""
+
+    layout: str = "nchw"
+    """Of convolutions: `nchw` as ONNX has it, or `nhwc`, where channels lie side by side and fill vectors."""
+    packed: bool = False
+    """Weights are laid out as each schedule reads them, when the engine is built."""
+    polynomial_exp: bool = False
+    """The sigmoid's exponential is a polynomial that vectorises, with an error of 2 units in the last place."""
+
+    def words(self) -> str:
+        parts = [self.layout, "packed weights" if self.packed else "", "vector exp" if self.polynomial_exp else ""]
+        return " + ".join(part for part in parts if part)
+
+
+FORMS = {
+    "plain": Form(),
+    "nhwc": Form("nhwc", True, True),
+    "nchw": Form("nchw", True, True),
+}
+
+
+def default_form(kind: str) -> str:
+    """By the kind of target."""
+    return "nhwc" if kind == "llvm" else "plain"
+
+
+def fused(module: Any, target: Any, form: Form) -> Any:
+    """The module with every operator as loops, fused; what tasks are extracted from and schedules applied to."""
+    import tvm
+    from tvm import relax
+
+    desired = LAYOUTS[form.layout]
+    passes: List[Any] = [relax.transform.DecomposeOpsForInference(), relax.transform.CanonicalizeBindings()]
+    if desired:
+        from harness.backends._tvm_tuning.weights import transposed
+
+        passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize()]
+        module, passes = transposed(tvm.transform.Sequential(passes)(module)), []
+    passes += relax.pipeline.library_dispatch_passes(target)
+    special = {"relax.sigmoid": _sigmoid} if form.polynomial_exp else {}
+    passes += [
+        relax.transform.LegalizeOps(special),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FoldConstant(),
+        relax.transform.FuseOps(),
+        relax.transform.FuseTIR(),
+    ]
+    if form.packed:
+        passes.append(relax.transform.AttachAttrLayoutFreeBuffers())
+    with target, tvm.transform.PassContext(opt_level=3):
+        return tvm.transform.Sequential(passes)(module)
+
+
+def scheduled(module: Any, target: Any, form: Form, database: Any) -> Any:
+    """What `fused` gave, with the schedules that the database has, and TVM's default for the other tasks."""
+    import tvm
+    from tvm import relax
+
+    with target, database, tvm.transform.PassContext(opt_level=3):
+        passes: List[Any] = [relax.transform.MetaScheduleApplyDatabase()]  # looks for the target when it is made
+        if form.packed:
+            passes += [relax.transform.SplitLayoutRewritePreproc(), relax.transform.FoldConstant()]
+        passes += default_schedules(target)
+        return tvm.transform.Sequential(passes)(module)
+
+
+def lowered(module: Any, target: Any) -> Any:
+    """The rest of TVM's default pipeline, but for CUDA graphs: an inference is captured as a whole, when it is run."""
+    import tvm
+    from tvm import relax
+
+    with target:
+        passes = [
+            relax.transform.RewriteDataflowReshape(),
+            relax.transform.ToNonDataflow(),
+            relax.transform.RemovePurityChecking(),
+            relax.transform.CallTIRRewrite(),
+            relax.transform.StaticPlanBlockMemory(),
+            relax.transform.LowerAllocTensor(),
+            relax.transform.KillAfterLastUse(),
+            relax.transform.LowerRuntimeBuiltin(),
+            relax.transform.ComputePrimValue(),
+            relax.transform.VMShapeLower(),
+            relax.transform.AttachGlobalSymbol(),
+        ]
+        return tvm.transform.Sequential(passes)(module)
+
+
+def default_schedules(target: Any) -> List[Any]:
+    """What TVM does with loops that nobody has tuned: nothing on a CPU, DLight on a GPU."""
+    if target.kind.name == "llvm":
+        return []
+    from tvm.s_tir import dlight
+
+    gpu = dlight.gpu
+    rules = [gpu.Matmul(), gpu.GEMV(), gpu.Reduction(), gpu.GeneralReduction(), gpu.Fallback()]
+    return [dlight.ApplyDefaultSchedule(*rules)]
+
+
+def _sigmoid(builder: Any, call: Any) -> Any:
+    """LLVM calls libm once an element for `exp`; this is Cephes' `expf` (S. Moshier) written as plain arithmetic."""
+    from tvm import te, tirx
+
+    value = call.args[0]
+    if str(value.ty.dtype) != "float32":
+        return call
+
+    def number(one: float) -> Any:
+        return tirx.const(one, "float32")
+
+    def sigmoid(x: Any) -> Any:
+        def element(*at: Any) -> Any:
+            power = tirx.min(tirx.max(number(0.0) - x(*at), number(-87.0)), number(88.0))
+            whole = tirx.floor(power * number(1.44269504088896341) + number(0.5))
+            rest = power - whole * number(0.693359375) - whole * number(-2.12194440e-4)
+            series = number(1.9875691500e-4)
+            for coefficient in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+                series = series * rest + number(coefficient)
+            mantissa = series * rest * rest + rest + number(1.0)
+            exponent = (tirx.Cast("int32", whole) + tirx.const(127, "int32")) << tirx.const(23, "int32")
+            return number(1.0) / (number(1.0) + tirx.reinterpret("float32", exponent) * mantissa)
+
+        return te.compute(x.shape, element, name="sigmoid")
+
+    return builder.call_te(sigmoid, value, primfunc_name_hint="sigmoid")

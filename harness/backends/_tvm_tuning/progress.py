@@ -1,0 +1,58 @@
+"""How far each task has come, and which is worth the next batch: TVM's gradient scheduler, with its own constants.
+
+L. Zheng et al., Ansor (OSDI 2020), section 6: a task's promise is its weight times what it gained lately, or times what
+it would gain if its time went on falling as one over its batches.
+"""
+
+from typing import List, Optional, Sequence
+
+ALPHA = 0.2
+WINDOW = 3
+STALE = 3
+"""Batches without a new candidate after which a task has none."""
+
+
+class Progress:
+    """One task's."""
+
+    def __init__(self, weight: int, default_s: float, best_s: float = float("inf"), batches: int = 0) -> None:
+        self.weight = weight
+        self.default_s = default_s
+        self.trials = 0
+        self.history: List[float] = [min(default_s, best_s)] * batches
+        self.best_s = min(default_s, best_s)
+        """Of a call, by the default schedule or the best one."""
+        self.stale = 0
+
+    def add(self, best_s: float) -> None:
+        """After a batch; `best_s` is infinite where it had no times."""
+        self.best_s = min(self.best_s, best_s)
+        self.history.append(self.best_s)
+
+    @property
+    def exhausted(self) -> bool:
+        return self.stale >= STALE
+
+    @property
+    def share_s(self) -> float:
+        """Of the model's whole time."""
+        return self.weight * self.best_s
+
+    def promise_s(self) -> float:
+        batches = len(self.history)
+        if batches == 0:
+            return self.share_s
+        since = self.history[max(0, batches - 1 - WINDOW)]
+        gained = (since - self.best_s) / min(WINDOW, batches)
+        return self.weight * (ALPHA * gained + (1 - ALPHA) * self.best_s / batches)
+
+
+def most_promising(all_tasks: Sequence[Progress], busy: Sequence[int] = ()) -> Optional[int]:
+    """Place of the task that gets the next batch, of those that are not `busy`; None where no task has candidates."""
+    open_tasks = [place for place, one in enumerate(all_tasks) if not one.exhausted and place not in busy]
+    return max(open_tasks, key=lambda place: all_tasks[place].promise_s(), default=None)
+
+
+def whole_s(all_tasks: Sequence[Progress]) -> float:
+    """The model's estimated time: its tasks' one after another."""
+    return sum(one.share_s for one in all_tasks)

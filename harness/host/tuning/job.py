@@ -1,0 +1,97 @@
+"""One tuning job: what is asked of a worker, and what becomes of its log, however it ends."""
+
+import secrets
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import msgspec
+from msgspec import UNSET
+
+from harness import trials
+from harness.fleet import Fleet
+from harness.host.board import Board
+from harness.host.launch.ask import ask_with
+from harness.host.models.prepare import PreparedModel
+from harness.host.progress import Progress
+from harness.host.tuning import logs, watching
+from harness.host.tuning.effort import Effort
+from harness.jobs import Failure, Tuned, TuneJob
+from harness.records import InferenceOptions, Ingredients
+from harness.records.tuning import End, Header, Job, Trial
+from harness.trials import LOG, Contents
+
+CHOICE_LIMIT_S = 1800.0
+"""That starting, reading the model and choosing may take on top of the search."""
+
+
+class Work(NamedTuple):
+    """What is tuned, and for what."""
+
+    name: str
+    """For a reader."""
+    made_of: Ingredients
+    """Of the untuned engine."""
+    model: PreparedModel
+    header: Header
+    inference: InferenceOptions
+    """As the tuned engine will be run."""
+    machine: str
+    """What measures."""
+
+
+def tune(
+    work: Work,
+    effort: Effort,
+    seed: int,
+    board: Board,
+    results: Path,
+    progress: Progress,
+    stop: watching.Stop,
+    fleet: Optional[Fleet] = None,
+) -> Union[Tuned, Failure, None]:
+    """None where the log has as many trials as were asked for. Raises what the log raises (RecordError)."""
+    folder = logs.folder(results, work.header)
+    place = board.tuning(folder, work.header)
+    known = _known(folder, work.header)
+    missing = effort.trials - (0 if known is None else len(known.of(Trial)))
+    if missing < 1 and known is not None and not _unfinished(known):
+        return None
+    wanted = effort._replace(trials=max(1, missing))
+    try:
+        with board.launch() as launcher:
+            job = TuneJob(
+                ingredients=msgspec.structs.replace(work.made_of, calibration=UNSET),
+                model=board.model(work.model.path, work.model.sha256),
+                header=work.header,
+                log=place,
+                progress=launcher.place(watching.PROGRESS),
+                stop=launcher.place(watching.STOP),
+                job=secrets.token_hex(6),
+                trials=wanted.trials,
+                max_seconds=wanted.minutes * 60,
+                seed=seed,
+                threads=work.inference.threads,
+                machine=work.machine,
+                strategy=wanted.strategy,
+                cost_model=wanted.cost_model,
+                fleet=fleet,
+            )
+            with watching.watched(launcher, f"tune {work.name}", wanted, progress, stop):
+                answer, _ = ask_with(launcher, "tune", job, Tuned, job.max_seconds + CHOICE_LIMIT_S)
+    finally:
+        board.tuned(folder, work.header)  # whatever ended it, what had a time is in the log
+    return answer
+
+
+def _known(folder: Path, header: Header) -> Optional[Contents]:
+    if not (folder / LOG).exists():
+        return None
+    found = trials.read(folder / LOG)
+    trials.check_same(found.header, header, str(folder / LOG))
+    return found
+
+
+def _unfinished(known: Contents) -> bool:
+    """Whether the newest job was killed before it had chosen."""
+    newest = max(known.of(Job), key=lambda one: one.started_utc, default=None)
+    return newest is not None and newest.job not in {one.job for one in known.of(End)}
