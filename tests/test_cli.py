@@ -226,7 +226,8 @@ def test_the_demo_ends_with_its_report_and_headline(tmp_path: Path) -> None:
     words = ["--model", "yolov5n@32", "--backends", "onnxruntime", "--threads", "1,2", "--rounds", "3", "-q"]
     ended = harness("demo", *words, "--iterations", "10", "--results", str(tmp_path))
     assert ended.returncode == 0, ended.stderr
-    path, headline = ended.stdout.splitlines()[-2:]
+    page, path, headline = ended.stdout.splitlines()[-3:]
+    assert Path(page[len("page: ") :]).read_text().startswith("<!doctype html>")
     text = Path(path[len("report: ") :]).read_text()
     assert path.startswith("report: ")
     assert re.search("ONNX Runtime with 2 threads .* ONNX Runtime with 1 thread", headline)

@@ -117,7 +117,7 @@ def test_a_crashed_cell_drops_its_round_and_a_pair_without_a_common_one_says_so(
     }
     assert one.tested == 1, "pairs of one common round are not tested"
     text = report.write(tmp_path / "run").path.read_text()
-    assert "1 round(s) dropped: only one of the two cells ended ok" in text
+    assert "1 round dropped: only one of the two cells ended ok" in text
     assert "no round in which both ended ok: this pair is dropped" in text
 
 
@@ -223,4 +223,4 @@ def test_a_round_that_one_build_lacks_is_dropped_and_named(tmp_path: Path) -> No
     found_rows: List[Row] = rows(runs.load_one(written(tmp_path / "run", some)))
     [line] = builds.table(found_rows, notes).rows
     assert line[3] == "4"
-    assert notes.lines() == ["[1] 1 round(s) dropped: not every build's cell ended ok"]
+    assert notes.lines() == ["[1] 1 round dropped: not every build's cell ended ok"]

@@ -90,7 +90,7 @@ def test_short_cells_are_refused_in_words_and_never_zero(run: Path, tmp_path: Pa
     energy = part(text, "Energy")
     assert "refused in every round; round 1: its iterations span 1 s; at least 2 s are needed (MIN_SECONDS)." in energy
     assert "|" not in energy, "there is no table, so no cell says 0"
-    assert "Energy of 1 rows: see *Energy* for each one's reason." in part(text, "What was not measured")
+    assert "Energy of 1 row: see *Energy* for its reason." in part(text, "What was not measured")
 
 
 def test_a_round_without_energy_is_counted_and_says_why(tmp_path: Path) -> None:

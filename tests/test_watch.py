@@ -66,7 +66,7 @@ def cell(  # type: ignore[no-untyped-def]
         measured = measure(runner, FEED, inference)
         thread.join()
         watch.end()
-        return of(measured, inference, watch, settled, "")
+        return of(measured, inference, watch, settled, "", "")
 
 
 def codes(verdict: object) -> list:
@@ -126,7 +126,7 @@ def test_a_sensor_that_blocks_holds_up_no_iteration(tmp_path: Path, board: Path)
         start = time.monotonic()
         watch.end()
         assert time.monotonic() - start < 4
-    found = of(measured, inference, watch, Settled(), "")
+    found = of(measured, inference, watch, Settled(), "", "")
     assert max(measured.samples.compute_ns) < 0.2e9  # type: ignore[union-attr]
     assert found["telemetry"].channel("clock/gpu").reason == "did not answer within 0.5 s"
     assert codes(found["hardware"])[0] == "UNKNOWN", "nobody saw the clock"

@@ -5,7 +5,9 @@ from typing import List, Sequence
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import together
+from harness.host.report.language import _, ngettext
 from harness.host.report.table import Footnotes, Table
+from harness.host.report.tables import named
 from harness.host.stats.components import components
 
 
@@ -17,19 +19,25 @@ def table(rows: Sequence[Row], notes: Footnotes) -> Table:
         if found is None:
             continue
         first = side[0]
-        dropped = [f"{found.dropped} round(s) dropped: not every build's cell ended ok"] if found.dropped else []
+        dropped = ngettext(
+            "%(count)s round dropped: not every build's cell ended ok",
+            "%(count)s rounds dropped: not every build's cell ended ok",
+            found.dropped,
+            count=found.dropped,
+        )
+        share = wording.span(f"{found.build_share_low * 100:.0f}", f"{found.build_share_high * 100:.0f}")
         lines.append(
             [
                 wording.setting(first.experiment),
                 wording.of_builds(first.experiment, first.variant, len(side)),
                 str(first.experiment.inference.threads),
                 str(found.rounds),
-                *(f"{value * 100:.2g} %" for value in (found.build, found.round, found.cell)),
-                f"{found.build_share * 100:.0f} %",
-                f"{found.build_share_low * 100:.0f} to {found.build_share_high * 100:.0f} %",
+                *(wording.percent(f"{value * 100:.2g}") for value in (found.build, found.round, found.cell)),
+                wording.percent(f"{found.build_share * 100:.0f}"),
+                wording.percent(share),
                 "< 0.001" if found.p < 0.001 else f"{found.p:.2g}",
-                notes.mark(dropped),
+                notes.mark([dropped] if found.dropped else []),
             ]
         )
-    headers = ["model", "engine", "threads:", "rounds:", "builds differ by:", "rounds by:", "processes by:"]
-    return Table([*headers, "share of builds:", "95 % interval", "p:", "notes"], lines)
+    spreads = [_("builds differ by:"), _("rounds by:"), _("processes by:"), _("share of builds:")]
+    return Table([*named(), _("rounds:"), *spreads, _("95 %% interval"), _("p:"), _("notes")], lines)

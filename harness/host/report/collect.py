@@ -4,7 +4,8 @@ from typing import Dict, List, NamedTuple, Optional
 
 from msgspec import UNSET
 
-from harness.host.report import verdicts
+from harness.host.report import recorded, verdicts
+from harness.host.report.language import _, ngettext
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
 from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result, ThroughputSamples
@@ -83,14 +84,18 @@ class Row(NamedTuple):
         asked, found = self.experiment.build.precision, self.engine.executed
         if set(found) == {asked}:
             return ""
-        return ", ".join(f"{count} layers in {precision}" for precision, count in sorted(found.items()))
+        return ", ".join(_layers(count, precision) for precision, count in sorted(found.items()))
 
     @property
     def badges(self) -> List[str]:
         """All that a reader must know with any figure of this row."""
-        found = self.deviations
+        found = [recorded.said(text) for text in self.deviations]
         if self.executed:
-            found = [*found, f"{self.experiment.build.precision} was asked for, executed are {self.executed}"]
+            asked = self.experiment.build.precision
+            found = [
+                *found,
+                _("%(asked)s was asked for, executed are %(executed)s", asked=asked, executed=self.executed),
+            ]
         if self.engine is not None and self.engine.precision_note:
             found = [*found, self.engine.precision_note]
         return [*verdicts.badges(self.results), *found]
@@ -105,6 +110,12 @@ class Row(NamedTuple):
                 if kind not in found or int(text.split()[0]) < int(found[kind].split()[0]):
                     found[kind] = text
         return list(found.values())
+
+
+def _layers(count: int, precision: str) -> str:
+    return ngettext(
+        "%(count)s layer in %(precision)s", "%(count)s layers in %(precision)s", count, count=count, precision=precision
+    )
 
 
 def rows(data: RunData) -> List[Row]:

@@ -4,11 +4,10 @@ from typing import Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.sensed import OfRows, Shown
 from harness.host.report.table import Table
-from harness.host.report.tables import name
-
-NOT_TOLD = "not told"
+from harness.host.report.tables import name, named
 
 
 def table(rows: Sequence[Row], sensed: OfRows) -> Table:
@@ -33,17 +32,17 @@ def table(rows: Sequence[Row], sensed: OfRows) -> Table:
                 ", ".join(dict.fromkeys(f"`{one.name}`" for one in (*clock, *temperature, *power))),
             ]
         )
-    headers = ["model", "engine", "threads:", "clock MHz", "expected:", "temperature °C", "first trip:", "power W"]
-    return Table([*headers, "read from"], lines)
+    told = [_("clock MHz"), _("expected:"), _("temperature °C"), _("first trip:"), _("power W"), _("read from")]
+    return Table([*named(), *told], lines)
 
 
 def _range(shown: Sequence[Shown], scale: float, decimals: int) -> str:
     if not shown:
-        return NOT_TOLD
+        return _("not told")
     low, high = min(one.low for one in shown), max(one.high for one in shown)
-    return f"{low * scale:.{decimals}f} to {high * scale:.{decimals}f}"
+    return wording.span(f"{low * scale:.{decimals}f}", f"{high * scale:.{decimals}f}")
 
 
 def _limit(shown: Sequence[Shown], scale: float) -> str:
     limits = [one.limit for one in shown if one.limit is not None]
-    return f"{limits[0] * scale:.0f}" if limits else NOT_TOLD
+    return f"{limits[0] * scale:.0f}" if limits else _("not told")

@@ -6,6 +6,7 @@ in a Markdown file cannot know whether its page is dark, and black on white is r
 """
 
 import io
+import warnings
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import matplotlib
@@ -15,6 +16,7 @@ from msgspec import UNSET
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 
 COLOURS = {"onnxruntime": "#0072b2", "tvm": "#d55e00", "tensorrt": "#009e73", "tensorrt_rtx": "#cc79a7"}
 OTHER = "#777777"
@@ -60,7 +62,10 @@ def draw(panels: Sequence[Panel], left: float, nothing: str) -> bytes:
                 axis.spines[side].set_visible(False)
             axis.set_axisbelow(True)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            # Words are drawn by whoever shows the file, in fonts of theirs; what ours lacks does not matter.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
@@ -79,7 +84,8 @@ def colour(row: Row) -> str:
 
 def label(row: Row) -> str:
     build = row.experiment.build
-    batch = f", batch {build.batch}" if build.batch > 1 else ""
-    threads = wording.threads(row.experiment.inference.threads)
-    number = "" if build.build_number is UNSET else f", build {build.build_number}"
-    return f"{wording.short(row.experiment, row.variant)}{number}, {build.precision}{batch}, {threads}"
+    words = [wording.short(row.experiment, row.variant)]
+    words += [] if build.build_number is UNSET else [_("build %(number)s", number=build.build_number)]
+    words += [build.precision]
+    words += [_("batch %(size)s", size=build.batch)] if build.batch > 1 else []
+    return ", ".join([*words, wording.threads(row.experiment.inference.threads)])

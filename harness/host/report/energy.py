@@ -2,11 +2,12 @@
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from harness.host.report import wording
+from harness.host.report import recorded, wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.sensed import OfRows
 from harness.host.report.table import Footnotes, Table
-from harness.host.report.tables import name
+from harness.host.report.tables import name, named
 from harness.host.stats.energy import Energy
 from harness.host.stats.integral import Refused
 from harness.host.stats.mean_of_rounds import MeanOfRounds, mean_of_rounds
@@ -65,15 +66,22 @@ def section(rows: Sequence[Row], sensed: OfRows, notes: Footnotes) -> Section:
         found = of_row(row, sensed)
         if found.told:
             lines.append(_line(row, found, notes))
-            sources += [one.means for one in found.told.values()]
+            sources += [recorded.said(one.means) for one in found.told.values()]
         elif not untold:
             number, reason = next(iter(found.refused.items()))
             said = (
                 f"{name(row)}, {wording.setting(row.experiment)}, {wording.threads(row.experiment.inference.threads)}"
             )
-            refused.append(f"{said}: refused in every round; round {number}: {reason}")
-    headers = ["model", "engine", "threads:", "gross mJ:", "above idle mJ:", "power W:", "idle W:"]
-    table = Table([*headers, "per joule:", "rounds:", "notes"], lines)
+            refused.append(
+                _(
+                    "%(name)s: refused in every round; round %(round)s: %(reason)s",
+                    name=said,
+                    round=number,
+                    reason=recorded.said(reason),
+                )
+            )
+    figures = [_("gross mJ:"), _("above idle mJ:"), _("power W:"), _("idle W:"), _("per joule:")]
+    table = Table([*named(), *figures, _("rounds:"), _("notes")], lines)
     return Section(table, list(dict.fromkeys(sources)), refused, untold)
 
 
@@ -87,9 +95,9 @@ def _line(row: Row, found: OfRow, notes: Footnotes) -> List[str]:
         name(row),
         str(row.experiment.inference.threads),
         _joules(gross),
-        _joules(rest) if rest is not None else "none",
+        _joules(rest) if rest is not None else _("none"),
         wording.figure(found.power_w),
-        wording.figure(sum(idle) / len(idle)) if idle else "none",
+        wording.figure(sum(idle) / len(idle)) if idle else _("none"),
         wording.figure(1 / gross.value),
         f"{len(found.told)}/{rounds}",
         notes.mark([*row.badges, *_shortfalls(found)]),
@@ -106,12 +114,26 @@ def _shortfalls(found: OfRow) -> List[str]:
     rounds = len(found.told) + len(found.refused)
     if found.refused:
         number, reason = next(iter(found.refused.items()))
-        said.append(f"energy refused in {len(found.refused)} of {rounds} rounds; round {number}: {reason}")
+        said.append(
+            _(
+                "energy refused in %(count)s of %(rounds)s rounds; round %(round)s: %(reason)s",
+                count=len(found.refused),
+                rounds=rounds,
+                round=number,
+                reason=recorded.said(reason),
+            )
+        )
     without = [(number, one) for number, one in found.told.items() if one.above_idle_j is None]
     if without:
         number, one = without[0]
         said.append(
-            f"no energy above idle in {len(without)} of {rounds} rounds; round {number}: {one.above_idle_reason}"
+            _(
+                "no energy above idle in %(count)s of %(rounds)s rounds; round %(round)s: %(reason)s",
+                count=len(without),
+                rounds=rounds,
+                round=number,
+                reason=recorded.said(one.above_idle_reason),
+            )
         )
     return said
 
@@ -119,20 +141,27 @@ def _shortfalls(found: OfRow) -> List[str]:
 def _untold(rows: Sequence[Row]) -> str:
     watched = [one.telemetry for row in rows for one in row.results if one.telemetry is not None]
     if not watched:
-        return "Not measured: no sensor was looked at (SAMPLING_S=0 leaves them alone), and nothing else tells power."
+        return _(
+            "Not measured: no sensor was looked at (SAMPLING_S=0 leaves them alone), and nothing else tells power."
+        )
     if any(one.channel(channel) is not None for one in watched for channel in one.total):
         return ""
     why = _absent(watched)
-    return (
-        f"Not measured: nothing on this machine tells its power{f' ({why})' if why else ''}. What would: the INA3221 "
-        "rails of a Jetson, NVML on a discrete NVIDIA GPU, or RAPL counters that this user may read."
+    would = _(
+        "What would: the INA3221 rails of a Jetson, NVML on a discrete NVIDIA GPU, or RAPL counters that this user may "
+        "read."
     )
+    if why:
+        said = _("Not measured: nothing on this machine tells its power (%(why)s).", why=why)
+    else:
+        said = _("Not measured: nothing on this machine tells its power.")
+    return f"{said} {would}"
 
 
 def _absent(watched: Sequence[Telemetry]) -> str:
     """Of the channels that would tell."""
     found = {
-        f"{channel.name}: {channel.reason}": None
+        f"{channel.name}: {recorded.said(channel.reason)}": None
         for one in watched
         for channel in one.channels
         if channel.name.startswith(("power/", "energy/")) and channel.reason

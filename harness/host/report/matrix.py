@@ -5,6 +5,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 from harness.host.report import ratios, wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison, Rows, setting, together
+from harness.host.report.language import _
 from harness.host.report.table import Footnotes, Table
 from harness.host.stats.pairs import Pair, every_pair
 
@@ -53,15 +54,15 @@ def _matrix(sides: Sequence[Rows], left_out: List[str], notes: Footnotes, pilot:
         square=_square(names, found, throughput),
         pairs=Table(
             [
-                "engine",
-                "against",
-                "rate ratio:" if throughput else "time ratio:",
-                "95 % interval",
-                "rounds:",
-                "could show:",
-                "p, corrected:",
-                "verdict",
-                "notes",
+                _("engine"),
+                _("against"),
+                _("rate ratio:") if throughput else _("time ratio:"),
+                _("95 %% interval"),
+                _("rounds:"),
+                _("could show:"),
+                _("p, corrected:"),
+                _("verdict"),
+                _("notes"),
             ],
             [_line(one, sides, names, notes) for one in found],
         ),
@@ -71,7 +72,7 @@ def _matrix(sides: Sequence[Rows], left_out: List[str], notes: Footnotes, pilot:
 
 
 def _square(names: Sequence[str], pairs: Sequence[Pair], throughput: bool) -> Table:
-    cells = [["-" if row == column else "none" for column in range(len(names))] for row in range(len(names))]
+    cells = [["-" if row == column else _("none") for column in range(len(names))] for row in range(len(names))]
     for one in pairs:
         if one.ratio is not None:
             value = 1 / one.ratio.value if throughput else one.ratio.value
@@ -84,8 +85,9 @@ def _square(names: Sequence[str], pairs: Sequence[Pair], throughput: bool) -> Ta
 def _line(pair: Pair, sides: Sequence[Rows], names: Sequence[str], notes: Footnotes) -> List[str]:
     both = [names[pair.ours], names[pair.baseline]]
     if pair.ratio is None:
-        badge = "no round in which both ended ok: this pair is dropped"
-        return [*both, "none", "none", "0", "none", "none", NO_VERDICT, notes.mark([badge])]
+        badge = _("no round in which both ended ok: this pair is dropped")
+        none = _("none")
+        return [*both, none, none, "0", none, none, wording.verdict(NO_VERDICT), notes.mark([badge])]
     one = Comparison(sides[pair.ours], sides[pair.baseline], pair.ratio, "backend")
     value = one.shown
     return [
@@ -94,8 +96,8 @@ def _line(pair: Pair, sides: Sequence[Rows], names: Sequence[str], notes: Footno
         ratios.interval(value),
         str(value.rounds),
         ratios.could_show(value.detectable),
-        "none" if pair.adjusted_p is None else _p(pair.adjusted_p),
-        one.verdict if pair.verdict == pair.ratio.verdict else pair.verdict,
+        _("none") if pair.adjusted_p is None else _p(pair.adjusted_p),
+        wording.verdict(one.verdict if pair.verdict == pair.ratio.verdict else pair.verdict),
         notes.mark(ratios.caveats(one)),
     ]
 
@@ -110,8 +112,14 @@ def _left_out(rows: Sequence[Row]) -> List[str]:
     for side in together(rows):
         ended = [result for row in side for result in row.results]
         if ended and not any(row.measured for row in side):
-            statuses = " and ".join(dict.fromkeys(one.status for one in ended))
-            said.append(f"{_name(side)} is not in it: {statuses} in every round ({ended[0].reason})")
+            said.append(
+                _(
+                    "%(name)s is not in it: %(statuses)s in every round (%(reason)s)",
+                    name=_name(side),
+                    statuses=wording.both(wording.verdict(one.status) for one in ended),
+                    reason=ended[0].reason,
+                )
+            )
     return said
 
 

@@ -4,11 +4,11 @@ from typing import List, Optional, Sequence
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.table import Table
-from harness.host.report.tables import name
+from harness.host.report.tables import name, named
 from harness.host.stats.footprint import of_cell
 
-NOT_TOLD = "not told"
 NAMES = 3
 """Columns that say which row it is."""
 
@@ -30,8 +30,9 @@ def table(rows: Sequence[Row]) -> Table:
                     *(_largest(sizes) for sizes in zip(*((one.engine, one.io, one.device, one.peak) for one in cells))),
                 ]
             )
-    headers = ["model", "engine", "threads:", "engine on device:", "inputs and outputs:", "together:", "process peak:"]
-    told = [place for place in range(len(headers)) if any(line[place] != NOT_TOLD for line in lines)]
+    sizes = [_("engine on device:"), _("inputs and outputs:"), _("together:"), _("process peak:")]
+    headers = [*named(), *sizes]
+    told = [place for place in range(len(headers)) if any(line[place] != _("not told") for line in lines)]
     if len(told) <= NAMES:
         return Table(headers, [])
     return Table([headers[place] for place in told], [[line[place] for place in told] for line in lines])
@@ -39,4 +40,4 @@ def table(rows: Sequence[Row]) -> Table:
 
 def _largest(sizes: Sequence[Optional[int]]) -> str:
     known = [size for size in sizes if size is not None]
-    return wording.megabytes(max(known)) if known else NOT_TOLD
+    return wording.megabytes(max(known)) if known else _("not told")

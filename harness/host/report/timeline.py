@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from harness.host.report import verdicts, wording
 from harness.host.report.collect import Row
 from harness.host.report.drawing import EDGE, GRID, INK, Panel, by_model, colour, draw, label
+from harness.host.report.language import N_, _
 from harness.host.report.plots import NOTHING
 from harness.host.report.sensed import OfRows, Sensed, Shown
 from harness.records import LatencySamples
@@ -59,8 +60,8 @@ class Quantity(NamedTuple):
     @property
     def near_limit(self) -> Optional[float]:
         """In this unit; one that lies far from every reading would squeeze an axis that does not begin at zero."""
-        limits = [one.limit for _, one in self.shown if one.limit is not None]
-        if not limits or (not self.from_zero and min(limits) - max(one.high for _, one in self.shown) > NEAR_MC):
+        limits = [one.limit for section, one in self.shown if one.limit is not None]
+        if not limits or (not self.from_zero and min(limits) - max(one.high for section, one in self.shown) > NEAR_MC):
             return None
         return min(limits) * self.scale
 
@@ -68,7 +69,7 @@ class Quantity(NamedTuple):
 def course(rows: Sequence[Row], sensed: OfRows) -> bytes:
     """A group of panels per row, rounds one after another with a line between."""
     panels = [panel for model, each in by_model(rows).items() for row in each for panel in _of_row(model, row, sensed)]
-    return draw(panels, LEFT, NOTHING)
+    return draw(panels, LEFT, _(NOTHING))
 
 
 def _of_row(model: str, row: Row, sensed: OfRows) -> Iterator[Panel]:
@@ -105,8 +106,8 @@ def _quantities(over: Sequence[Section]) -> List[Quantity]:
     temperatures = [(one, cell.temperature) for one, cell in told if cell.temperature is not None]
     powers = [(one, cell.power) for one, cell in told if cell.power is not None]
     found = [
-        Quantity("MHz", 1e-6, True, clocks, "expected"),
-        Quantity("°C", 1e-3, False, temperatures, "trips"),
+        Quantity("MHz", 1e-6, True, clocks, N_("expected %(value)s")),
+        Quantity("°C", 1e-3, False, temperatures, N_("trips %(value)s")),
         Quantity("W", 1.0, True, powers),
     ]
     return [one for one in found if one.shown]
@@ -154,15 +155,15 @@ def _strip(axis: Axes, quantity: Quantity, over: Sequence[Section], last: bool) 
         times += [x, GAP]
         values += [y, GAP]
     axis.plot(numpy.concatenate(times), numpy.concatenate(values), color=INK, linewidth=0.9)
-    names = ", ".join(dict.fromkeys(shown.name for _, shown in quantity.shown))
+    names = ", ".join(dict.fromkeys(shown.name for section, shown in quantity.shown))
     axis.text(0.004, 0.97, names, transform=axis.transAxes, va="top", fontsize=7)
-    low = min(shown.low for _, shown in quantity.shown) * quantity.scale
-    high = max(shown.high for _, shown in quantity.shown) * quantity.scale
+    low = min(shown.low for section, shown in quantity.shown) * quantity.scale
+    high = max(shown.high for section, shown in quantity.shown) * quantity.scale
     limit = quantity.near_limit
     if limit is not None:
         low, high = min(low, limit), max(high, limit)
         axis.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
-        place, said = (1.0, limit), f"{quantity.limit} {limit:.0f}"
+        place, said = (1.0, limit), _(quantity.limit, value=f"{limit:.0f}")
         axis.annotate(said, place, xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     margin = max(2.0, 0.3 * (high - low))
     axis.set_ylim(*((0, 1.6 * high or 1.0) if quantity.from_zero else (low - margin, high + 2 * margin)))
@@ -180,7 +181,7 @@ def _share_time(axis: Axes, over: Sequence[Section], last: bool) -> None:
     axis.set_xlim(0, ends[-1])
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     if last:
-        axis.set_xlabel("seconds of timed iterations by round; dark: its median; hatched: marked", fontsize=8)
+        axis.set_xlabel(_("seconds of timed iterations by round; level line: its median; hatched: marked"), fontsize=8)
     else:
         axis.tick_params(axis="x", labelbottom=False)
 
