@@ -18,7 +18,7 @@ help:
 	@echo 'variables: PYTHON PLAN MODEL BACKENDS PRECISIONS BATCH THREADS IO_MEMORY ISSUE_MODES CUDA_GRAPH'
 	@echo '           VARIANTS TARGET BUILDS CALIBRATION ROUNDS UNTIL WARMUP ITERATIONS MAX_SECONDS MIN_SECONDS SAMPLING_S'
 	@echo '           SEED BASELINE BOARD JETPACK RUN RETRY DRY_RUN SHAPES OLD NEW THRESHOLD TIMES DROP ONLY MODE'
-	@echo '           TRIALS MINUTES STRATEGY COST_MODEL FROM SHIP YES'
+	@echo '           TRIALS MINUTES STRATEGY COST_MODEL FROM SHIP YES REPORT_LANG'
 	@echo '           (lists are comma-separated)'
 
 demo: ready  ## the whole job on two small models, in a few minutes
@@ -39,7 +39,7 @@ tune-merge: ready  ## put tuning records of several machines together (FROM=file
 bench: ready  ## measure the plan, or go on with an unfinished run
 	@$(HARNESS) bench
 
-report: ready  ## render the newest run (or RUN=name) as Markdown
+report: ready  ## render the newest run (or RUN=name) as Markdown and HTML (REPORT_LANG=ko: in Korean)
 	@$(HARNESS) report
 
 compare: ready  ## compare two runs: OLD=run [NEW=run]

@@ -30,9 +30,10 @@ class Chosen(NamedTuple):
 
 
 def spread_ns(times_ns: Sequence[float]) -> float:
-    """The interquartile range (linear interpolation, as numpy's default): one disturbed repeat does not widen it."""
-    low, _, high = statistics.quantiles(times_ns, n=4, method="inclusive")
-    return high - low
+    """A standard deviation that disturbed repeats do not widen while they are fewer than half: the median absolute
+    deviation, scaled to the normal distribution's (Rousseeuw and Croux, JASA 88, 1993)."""
+    middle = statistics.median(times_ns)
+    return 1.4826 * statistics.median(abs(one - middle) for one in times_ns)
 
 
 def why_not(default_ns: Sequence[float], tuned_ns: Sequence[float]) -> str:

@@ -1,11 +1,14 @@
-"""What many tests stand on: a tiny ONNX model, and folders that are not the checkout's."""
+"""What many tests stand on: a tiny ONNX model, models and results of their own, and a bench that was made before."""
 
+import shutil
 from pathlib import Path
 
 import numpy
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from tests.small_bench import ROOT, measured, request
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,35 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     onnx.save(model, str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifests, and what tests made of them: not to be changed, since all tests share it."""
+    folder = tmp_path_factory.mktemp("models")
+    for path in (ROOT / "models").glob("*.toml"):
+        shutil.copy(str(path), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_before(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder after one `small_bench`, for `finished` and `ready` to copy."""
+    results = tmp_path_factory.mktemp("made-before") / "results"
+    outcome = measured(request(models_dir, results, run="mine"))
+    assert outcome.counts == {"ok": 4}
+    return results
+
+
+@pytest.fixture
+def finished(made_before: Path, tmp_path: Path) -> Path:
+    """A results folder of the test's own in which the run `mine` of `small_bench` has ended."""
+    shutil.copytree(str(made_before), str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def ready(finished: Path) -> Path:
+    """A results folder of the test's own without a run, in which engines and references of `small_bench` lie."""
+    shutil.rmtree(str(finished / "mine"))
+    return finished

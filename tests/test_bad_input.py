@@ -18,9 +18,7 @@ from harness.host.block import Block
 from harness.jobs import BenchJob
 from harness.records import Engine
 from harness.worker.bench import checked_engine
-from tests.test_bench import PLAN, ROOT, block, measured, models_dir, request, results_of
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import PLAN, ROOT, block, measured, request, results_of
 
 
 def broken_models(folder: Path) -> Dict[str, Path]:
@@ -88,13 +86,9 @@ def test_broken_models_fail_their_cells_with_the_parsers_words_and_no_others(mod
         assert f"{folder}/" not in text, "a report names no path of its machine"
 
 
-def finished(models_dir: Path, results: Path) -> Path:
+def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path, ready: Path) -> None:
     plan = msgspec.structs.replace(PLAN, rounds=3)
-    return measured(request(models_dir, results, plan, run="mine")).folder
-
-
-def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path, tmp_path: Path) -> None:
-    folder = finished(models_dir, tmp_path)
+    folder = measured(request(models_dir, ready, plan, run="mine")).folder
     paths = sorted(folder.glob("local/*onnxruntime*/*/result.json"))
     whole = [path.read_bytes() for path in paths]
     paths[0].write_bytes(whole[0][: len(whole[0]) // 2])
@@ -110,37 +104,37 @@ def test_broken_results_are_told_apart_left_alone_and_left_out(models_dir: Path,
     assert "1/result.json" in text
     assert [path.read_bytes() for path in paths] == damaged
     with pytest.raises(Exception, match=r"cannot be gone on with: .*result\.json"):
-        finished(models_dir, tmp_path)
+        measured(request(models_dir, ready, plan, run="mine"))
     assert [path.read_bytes() for path in paths] == damaged
-    other = measured(request(models_dir, tmp_path, msgspec.structs.replace(PLAN, rounds=3)))
+    other = measured(request(models_dir, ready, plan))
     assert other.folder != folder, "without its name, a damaged run is left alone and a new one is started"
 
 
-def test_a_result_that_was_moved_is_not_taken_for_another(models_dir: Path, tmp_path: Path) -> None:
-    folder = finished(models_dir, tmp_path)
+def test_a_result_that_was_moved_is_not_taken_for_another(finished: Path) -> None:
+    folder = finished / "mine"
+    assert runs.load_one(folder).broken == []
     first, second = sorted(folder.glob("local/*onnxruntime*/*/result.json"))[:2]
     shutil.copy(str(first), str(second))
     assert any("is the result of another cell" in text for text in runs.load_one(folder).broken)
 
 
-def test_a_broken_run_record_is_named_and_others_are_found(models_dir: Path, tmp_path: Path) -> None:
-    finished(models_dir, tmp_path)
-    (tmp_path / "torn").mkdir()
-    (tmp_path / "torn" / "run.json").write_text('{"kind": "run"')
-    assert runs.find(tmp_path, None).name == "mine"
+def test_a_broken_run_record_is_named_and_others_are_found(finished: Path) -> None:
+    (finished / "torn").mkdir()
+    (finished / "torn" / "run.json").write_text('{"kind": "run"')
+    assert runs.find(finished, None).name == "mine"
     with pytest.raises(RecordError, match=r"torn/run\.json is not JSON"):
-        runs.load_one(runs.find(tmp_path, "torn"))
+        runs.load_one(runs.find(finished, "torn"))
 
 
 @pytest.mark.parametrize(
     ("field", "value"), [("version", "0.0.1"), ("architecture", "another machine"), ("model_sha256", "0" * 64)]
 )
 def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by_the_host(
-    models_dir: Path, tmp_path: Path, field: str, value: str
+    models_dir: Path, finished: Path, field: str, value: str
 ) -> None:
-    folder = finished(models_dir, tmp_path)
+    folder = finished / "mine"
     result = results_of(folder)["onnxruntime", 1]
-    path = tmp_path / "engines" / str(result.engine) / "engine.json"
+    path = finished / "engines" / str(result.engine) / "engine.json"
     engine = upgrades.read(path, Engine)
     foreign = msgspec.structs.replace(engine.ingredients, **{field: value})
     upgrades.write(path, msgspec.structs.replace(engine, ingredients=foreign))
@@ -161,15 +155,15 @@ def test_an_engine_of_something_else_is_refused_by_the_worker_and_built_again_by
         with pytest.raises(BuildError, match="build it again"):
             checked_engine(own)
     plan = msgspec.structs.replace(PLAN, rounds=1)
-    assert measured(request(models_dir, tmp_path, plan)).counts == {"ok": 2}
+    assert measured(request(models_dir, finished, plan)).counts == {"ok": 2}
     assert upgrades.read(path, Engine).ingredients == engine.ingredients
 
 
-def test_an_engine_file_that_is_missing_or_torn_fails_its_cell_in_words(models_dir: Path, tmp_path: Path) -> None:
+def test_an_engine_file_that_is_missing_or_torn_fails_its_cell_in_words(finished: Path) -> None:
     """What happens to an engine while a run measures it; before one, the host builds it again."""
-    folder = finished(models_dir, tmp_path)
+    folder = finished / "mine"
     result = results_of(folder)["onnxruntime", 1]
-    engines = tmp_path / "engines" / str(result.engine)
+    engines = finished / "engines" / str(result.engine)
     run = upgrades.read(folder / "run.json", runs.Run)
     job = BenchJob(
         experiment=result.experiment,

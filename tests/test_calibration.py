@@ -18,9 +18,7 @@ from harness.host.calibration import CalibrationSet, letterboxed
 from harness.host.models.prepare import PreparedModel, prepare
 from harness.host.plan import Overrides
 from harness.jobs import Failure
-from tests.test_bench import models_dir
 
-__all__ = ["models_dir"]  # the fixture
 RED, BLUE = (255, 0, 0), (0, 51, 255)
 
 

@@ -14,9 +14,7 @@ from harness.records import InferenceOptions, Result
 from harness.records.samples import BackwardsClock
 from harness.worker import bench as cells
 from harness.worker.measure import Measured, measure
-from tests.test_bench import models_dir
 
-__all__ = ["models_dir"]  # the fixture
 Measure = Callable[[Runner, Feed, InferenceOptions], Measured]
 
 

@@ -173,14 +173,21 @@ def test_a_dry_run_shows_cells_order_and_time_and_measures_nothing(tmp_path: Pat
         (["report", "--run", "x"], "there is no run yet; `make bench` makes one", 2),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_2(tmp_path: Path, words: List[str], message: str, code: int) -> None:
+def test_what_is_wrong_is_one_line_and_exit_2(
+    tmp_path: Path, words: List[str], message: str, code: int, capsys: pytest.CaptureFixture
+) -> None:
     if words[0] != "benhc":
         words = [*words, "--results", str(tmp_path)]
-    ended = harness(*words)
-    assert ended.returncode == code
-    assert re.search(message, ended.stderr), ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert main(words) == code
+    said = capsys.readouterr().err
+    assert re.search(message, said), said
     assert not list(tmp_path.glob("*/run.json"))
+
+
+def test_a_mistake_ends_the_process_with_2_and_no_traceback() -> None:
+    ended = harness("bench", "--model", "yolov5q", "--dry-run")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
 
 
 def test_the_doctor_looks_at_what_matters(tmp_path: Path) -> None:
@@ -219,7 +226,8 @@ def test_the_demo_ends_with_its_report_and_headline(tmp_path: Path) -> None:
     words = ["--model", "yolov5n@32", "--backends", "onnxruntime", "--threads", "1,2", "--rounds", "3", "-q"]
     ended = harness("demo", *words, "--iterations", "10", "--results", str(tmp_path))
     assert ended.returncode == 0, ended.stderr
-    path, headline = ended.stdout.splitlines()[-2:]
+    page, path, headline = ended.stdout.splitlines()[-3:]
+    assert Path(page[len("page: ") :]).read_text().startswith("<!doctype html>")
     text = Path(path[len("report: ") :]).read_text()
     assert path.startswith("report: ")
     assert re.search("ONNX Runtime with 2 threads .* ONNX Runtime with 1 thread", headline)

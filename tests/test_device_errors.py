@@ -18,10 +18,7 @@ from harness.records import Engine, Result
 from harness.worker import __main__ as worker
 from harness.worker.bench import bench
 from tests.plain_device import PlainBinding, plain_device
-from tests.test_bad_input import finished
-from tests.test_bench import models_dir, results_of
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import results_of
 
 
 class OnDevice(Runner):
@@ -47,19 +44,18 @@ class OnDevice(Runner):
 
 
 @pytest.fixture(scope="module")
-def job(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> BenchJob:
-    tmp_path = tmp_path_factory.mktemp("results")
-    folder = finished(models_dir, tmp_path)
+def job(made_before: Path) -> BenchJob:
+    folder = made_before / "mine"
     result = results_of(folder)["onnxruntime", 1]
     run = upgrades.read(folder / "run.json", runs.Run)
     reference = next(iter(run.on[0].references.values()))
-    engine = upgrades.read(tmp_path / "engines" / str(result.engine) / "engine.json", Engine)
+    engine = upgrades.read(made_before / "engines" / str(result.engine) / "engine.json", Engine)
     return BenchJob(
         experiment=result.experiment,
         round=1,
-        engine_dir=str(tmp_path / "engines" / str(result.engine)),
+        engine_dir=str(made_before / "engines" / str(result.engine)),
         ingredients=engine.ingredients,
-        arrays=str(ReferenceStore(tmp_path).arrays(reference)),
+        arrays=str(ReferenceStore(made_before).arrays(reference)),
         reference=reference,
         tolerance=1.0,
     )

@@ -15,10 +15,9 @@ import pytest
 
 from harness import upgrades
 from harness.host import engines, runs
+from harness.host.models.prepare import prepare
 from harness.records import Engine, Result
-from tests.test_bench import ROOT, models_dir
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import ROOT
 
 
 def harness(results: Path, models_dir: Path, **more: object) -> "subprocess.CompletedProcess[str]":
@@ -64,8 +63,7 @@ def test_a_file_size_limit_ends_in_a_sentence_and_the_next_bench_goes_on(
     models_dir: Path, tmp_path: Path, limit: int
 ) -> None:
     """The smaller limit stops the reference's arrays, the larger one the engine."""
-    ready = harness(tmp_path / "elsewhere", models_dir)  # prepares the model itself
-    assert ready.returncode == 0, ready.stderr
+    prepare(models_dir, "yolov5n@64", 1)  # the model itself is there
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -114,7 +112,10 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_bench_goes_on(models_dir: P
     assert "4 ok" in again.stdout
 
 
-def test_a_disk_that_fills_while_measuring_loses_no_finished_cell(models_dir: Path, small_disk: Path) -> None:
+def test_a_disk_that_fills_while_measuring_loses_no_finished_cell(
+    models_dir: Path, small_disk: Path, ready: Path
+) -> None:
+    shutil.copytree(str(ready), str(small_disk / "results"))
     first = harness(small_disk / "results", models_dir)
     assert first.returncode == 0, first.stderr
     done = sorted((small_disk / "results").glob("mine/local/*/*/result.json"))
@@ -140,12 +141,15 @@ def test_a_read_only_folder_is_said(models_dir: Path, small_disk: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
-    """No half file under a final name, no finished cell lost or measured again, and in the end the whole run."""
-    chance = random.Random(int(os.environ.get("KILL_SEED", "1")))
-    words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", "20"]
+def test_kill_9_at_many_moments(models_dir: Path, ready: Path) -> None:
+    """No half file under a final name, no finished cell lost or measured again, and in the end the whole run.
+
+    Moments are drawn one in each of KILLS equal spans of time, so that none of it is left out.
+    """
+    chance, kills = random.Random(int(os.environ.get("KILL_SEED", "1"))), int(os.environ.get("KILLS", "24"))
+    words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", str(kills // 2)]
     words += ["--iterations", "10", "--warmup", "2", "--run", "mine", "-q"]
-    folders = ["--results", str(tmp_path), "--models-dir", str(models_dir)]
+    folders = ["--results", str(ready), "--models-dir", str(models_dir)]
     kept: Dict[Path, bytes] = {}
 
     def start() -> "subprocess.Popen[bytes]":
@@ -153,9 +157,9 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
         return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ended() -> List[Path]:
-        return sorted(tmp_path.glob("mine/local/*/*/result.json"))
+        return sorted(ready.glob("mine/local/*/*/result.json"))
 
-    reach = 0.0  # from a start, with the engines there, to its first result: moments are drawn around it
+    reach = 0.0  # from a start to its first result: moments are drawn around it
     for count in (1, 2):
         begin, host = time.monotonic(), start()
         while len(ended()) < count and host.poll() is None and time.monotonic() - begin < 120:
@@ -163,28 +167,28 @@ def test_kill_9_at_50_random_moments(models_dir: Path, tmp_path: Path) -> None:
         reach = time.monotonic() - begin
         host.kill()
         host.wait()
-    for _ in range(50):
+    for span in chance.sample(range(kills), kills):
         host = start()
-        time.sleep(chance.uniform(0.1, 1.5 * reach))
+        time.sleep(0.1 + (1.5 * reach - 0.1) * (span + chance.random()) / kills)
         host.kill()
         host.wait()
         for _ in range(100):
-            if not workers_below(tmp_path):
+            if not workers_below(ready):
                 break
             time.sleep(0.05)
-        assert workers_below(tmp_path) == [], "a worker must not go on for a host that was killed"
+        assert workers_below(ready) == [], "a worker must not go on for a host that was killed"
         for path in ended():
             data = path.read_bytes()
             upgrades.decode(data, Result, str(path))
             assert kept.setdefault(path, data) == data, f"{path} was measured again"
         assert all(path.exists() for path in kept)
-        for path in tmp_path.glob("engines/*/engine.json"):
+        for path in ready.glob("engines/*/engine.json"):
             upgrades.read(path, Engine)
     last = subprocess.run(
         [sys.executable, "-m", "harness", "bench", *words, *folders], cwd=str(ROOT), capture_output=True, check=False
     )
     assert last.returncode == 0, last.stderr.decode()
-    assert b"40 ok" in last.stdout
+    assert f"{2 * (kills // 2)} ok" in last.stdout.decode()
     assert all(path.read_bytes() == data for path, data in kept.items())
-    assert len(kept) >= 10, "killed so early each time that nothing was tested"
-    assert not list((tmp_path / ".work").glob("cell-*")), "what killed hosts left is removed by the next"
+    assert len(kept) >= kills // 5, "killed so early each time that nothing was tested"
+    assert not list((ready / ".work").glob("cell-*")), "what killed hosts left is removed by the next"

@@ -5,16 +5,14 @@ from pathlib import Path
 import msgspec
 
 from harness.host import runs
-from tests.test_bench import PLAN, block, measured, models_dir, request
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import PLAN, block, measured, request
 
 
 def test_a_combination_that_a_backend_cannot_do_is_skipped_and_the_rest_is_measured(
-    models_dir: Path, tmp_path: Path
+    models_dir: Path, ready: Path
 ) -> None:
     plan = msgspec.structs.replace(block(PLAN, io_memory=["host", "pinned"], cuda_graph=[False, True]), rounds=1)
-    outcome = measured(request(models_dir, tmp_path, plan))
+    outcome = measured(request(models_dir, ready, plan))
     assert outcome.counts == {"ok": 2, "skipped": 3}, "the floor and ONNX Runtime as it is; three that need a GPU"
     reasons = {
         (one.experiment.inference.io_memory, one.experiment.inference.cuda_graph is True): one.reason

@@ -19,7 +19,7 @@ from harness.host.launch.exit import Exit
 from harness.host.launch.local import ROOT, LocalLauncher
 from harness.jobs import BuildJob, Failure, ProbeJob, ReferenceJob
 from harness.records import BuildOptions, Engine, Ingredients, Machine, Reference
-from tests.test_bench import gone
+from tests.test_bench_ended import gone
 
 PROBE = ProbeJob(backends=["null"])
 

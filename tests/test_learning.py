@@ -25,9 +25,8 @@ from harness.host.report import write
 from harness.host.survey import survey
 from harness.jobs import Failure
 from harness.records import Engine
-from tests.test_bench import PLAN, block, measured, models_dir, request
+from tests.small_bench import PLAN, block, measured, request
 
-__all__ = ["models_dir"]  # the fixture
 BACKEND = '''
 """Computes nothing, and writes down what its builds are given."""
 import json
@@ -69,7 +68,7 @@ class Backend(null.Backend):
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = Path(harness.__file__).resolve().parent
     copy = tmp_path / "copy" / "harness"
-    shutil.copytree(str(package), str(copy), ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(str(package), str(copy))
     (copy / "backends" / "learner.py").write_text(BACKEND.lstrip())
     monkeypatch.setattr(local, "ROOT", tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")  # which `python -m` looks in first

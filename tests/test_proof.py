@@ -25,9 +25,7 @@ from harness.jobs import Failure
 from harness.records import BuildOptions, Engine, InferenceOptions, Reference
 from harness.records.proof import Proof, Proofs
 from harness.records.tuning import Tuning
-from tests.test_bench import models_dir
 
-__all__ = ["models_dir"]  # the fixture
 QUIET = Progress(quiet=True)
 ONE_THREAD = InferenceOptions(threads=1)
 TUNING = Tuning(records_sha256="3fa9" * 16, trials=512, seconds=600.0, seeds=[1], tasks=3)

@@ -17,9 +17,8 @@ from harness.sensors import series
 from harness.sensors.series import Column, Series
 from tests import example_run
 from tests.example_run import experiment, result
-from tests.test_bench import PLAN, measured, models_dir, request
+from tests.small_bench import PLAN, measured, request
 
-__all__ = ["models_dir"]  # the fixture
 SERIES = Series([-5, 5], {"power/VDD_IN": Column([-4, 6], [10.0, 20.5])})
 
 
@@ -159,10 +158,11 @@ def test_a_result_that_was_left_on_a_board_is_taken_with_its_readings(
     assert readings.load(stored, path.parent).keys() == {"power/VDD_IN"}
 
 
-def test_every_cell_of_a_bench_says_what_was_seen_of_it(models_dir: Path, tmp_path: Path) -> None:
+def test_every_cell_of_a_bench_says_what_was_seen_of_it(finished: Path) -> None:
     """For real, on this machine, whatever it tells."""
-    outcome = measured(request(models_dir, tmp_path))
-    for found in runs.load_one(outcome.folder).results:
+    results = runs.load_one(finished / "mine").results
+    assert len(results) == 4
+    for found in results:
         telemetry = found.telemetry
         assert telemetry is not None
         assert telemetry.sweeps >= 2, "one before the iterations, one after them"
@@ -172,14 +172,15 @@ def test_every_cell_of_a_bench_says_what_was_seen_of_it(models_dir: Path, tmp_pa
         assert found.hardware is not None and found.hardware.causes
         assert telemetry.channel("memory/available").coverage == 1.0  # type: ignore[union-attr]
         assert all(one.readings or one.reason for one in telemetry.channels)
-        columns = readings.load(telemetry, runs.result_path(outcome.folder, found.experiment, found.round).parent)
+        columns = readings.load(telemetry, runs.result_path(finished / "mine", found.experiment, found.round).parent)
         assert columns["memory/available"].t_ns[0] < 0 < columns["memory/available"].t_ns[-1]
         assert (found.io_bytes or 0) > 0
 
 
-def test_sampling_that_is_off_leaves_nothing_behind(models_dir: Path, tmp_path: Path) -> None:
-    plan = msgspec.structs.replace(PLAN, sampling_s=0.0)
-    outcome = measured(request(models_dir, tmp_path, plan))
+def test_sampling_that_is_off_leaves_nothing_behind(models_dir: Path, ready: Path) -> None:
+    plan = msgspec.structs.replace(PLAN, sampling_s=0.0, rounds=1)
+    outcome = measured(request(models_dir, ready, plan))
+    assert outcome.counts == {"ok": 2}
     for found in runs.load_one(outcome.folder).results:
         assert found.telemetry is None
         assert found.hardware is not None and found.hardware.causes[0].code == "not watched"

@@ -1,6 +1,7 @@
 """Selfbench of statistics: virtual engines have the truth they claim, bars can be missed, real runs resume."""
 
 import math
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from harness import upgrades
 from harness.errors import LaunchError
+from harness.host import runs
 from harness.host.progress import Progress
 from harness.host.report.collect import rows
 from harness.host.selfbench import coverage, delayed, resampled, simulated, twins
@@ -18,9 +20,6 @@ from harness.host.selfbench.simulated import Outcome
 from harness.host.selfbench.virtual import MODELS, RATIO, log_normal
 from harness.host.stats.ratio import Ratio, ratio
 from harness.records import Machine
-from tests.test_bench import models_dir
-
-__all__ = ["models_dir"]
 
 
 def random(seed: int = 1) -> numpy.random.Generator:
@@ -86,8 +85,9 @@ def test_an_interval_that_covers_too_little_must_be_flagged(
     assert coverage.figure("case", outcome(covered, flagged, few), log_normal, 20).reached is reached
 
 
-def test_an_interval_that_covers_too_much_must_be_flagged() -> None:
+def test_an_interval_that_covers_too_much_must_be_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steady engines carry no flags to excuse it; engines that grow apart do."""
+    monkeypatch.setattr(coverage, "LOOKED_INTO", 50)
     assert not coverage.figure("case", outcome(0.99, 0.0), log_normal, 8).reached
     assert coverage.figure("case", outcome(0.99, 0.0), MODELS["growing apart"], 8).reached
 
@@ -102,9 +102,15 @@ def test_tries_are_stretches_of_neighbours_with_sides_at_random() -> None:
 
 def test_the_same_is_called_different_as_often_as_five_percent_says() -> None:
     normal = random(2).normal(0, 0.02, 300)
-    assert resampled.different(random(), normal, 10_000) == pytest.approx(0.05, abs=0.01)
+    for length in resampled.LENGTHS:
+        assert resampled.different(random(), normal, 10_000, length) == pytest.approx(0.05, abs=0.01)
     constant = numpy.full(300, 0.02)
-    assert resampled.different(random(), constant, 10_000) == pytest.approx(2 / 32, abs=0.01), "all signs alike"
+    assert resampled.different(random(), constant, 10_000, 5) == pytest.approx(2 / 32, abs=0.01), "all signs alike"
+
+
+def test_long_tails_over_few_rounds_err_to_the_safe_side() -> None:
+    tailed = random(2).standard_t(3, 300) * 0.02
+    assert resampled.different(random(), tailed, 10_000, 5) < 0.05
 
 
 def test_a_slow_down_of_two_percent_is_found_within_what_was_announced() -> None:
@@ -127,14 +133,29 @@ TINY = ["--plan", "demo", "--model", "yolov5n@64", "--threads", "1", "--rounds",
 TINY += ["--iterations", "10", "--baseline", "onnxruntime"]
 
 
-def test_one_engine_under_two_names_is_measured_once_as_any_run(
-    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNTIL", "1%")  # of the selfbench that calls it; a try has its own plan
-    place = Place(models_dir, tmp_path, Progress(quiet=True))
+TWINS = [*TINY, "--backends", "onnxruntime,twin"]
+
+
+@pytest.fixture(scope="module")
+def tried(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Where a first try of twins was measured."""
+    place = Place(models_dir, tmp_path_factory.mktemp("tried") / "results", Progress(quiet=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNTIL", "1%")  # of the selfbench that calls it; a try has its own plan
+        twins.ready(place).bench("try-01", TWINS)
+    return place
+
+
+@pytest.fixture
+def place(tried: Place, tmp_path: Path) -> Place:
+    """The same, of the test's own."""
+    shutil.copytree(str(tried.results), str(tmp_path / "results"))
+    return tried._replace(results=tmp_path / "results")
+
+
+def test_one_engine_under_two_names_is_measured_once_as_any_run(place: Place) -> None:
     checkout = twins.ready(place)
-    words = [*TINY, "--backends", "onnxruntime,twin"]
-    data = checkout.bench("try-01", words)
+    data = runs.load_one(checkout.results / "try-01")
     assert {one.status for one in data.results} == {"ok"}
     assert len(data.results) == 9
     twins.check_twins(data)
@@ -143,22 +164,21 @@ def test_one_engine_under_two_names_is_measured_once_as_any_run(
     assert twins.attempt(value)["rounds"] == 3
     stamps = {path: path.stat().st_mtime_ns for path in checkout.results.rglob("result.json")}
     assert twins.ready(place) == checkout
-    assert checkout.bench("try-01", words) == data
+    assert checkout.bench("try-01", TWINS) == data
     assert stamps == {path: path.stat().st_mtime_ns for path in checkout.results.rglob("result.json")}
     assert [each.run.name for each in twins.ended(checkout)] == ["try-01"]
     with pytest.raises(LaunchError, match=r"3 real rounds .* are there, 50 are needed; make selfbench ONLY=twins"):
         resampled.rounds(place)
 
 
-def test_a_try_that_cannot_be_gone_on_with_is_measured_anew(models_dir: Path, tmp_path: Path) -> None:
+def test_a_try_that_cannot_be_gone_on_with_is_measured_anew(place: Place) -> None:
     """As after a reboot in the middle of it."""
-    checkout = twins.ready(Place(models_dir, tmp_path, Progress(quiet=True)))
-    words = [*TINY, "--backends", "onnxruntime,twin"]
-    data = checkout.bench("try-01", words)
+    checkout = twins.ready(place)
+    data = runs.load_one(checkout.results / "try-01")
     next((checkout.results / "try-01" / "local").glob("*/2/result.json")).unlink()
     machine = checkout.results / "try-01" / "local" / "machine.json"
     upgrades.write(machine, msgspec.structs.replace(upgrades.read(machine, Machine), boot_id="another"))
-    again = checkout.bench("try-01", words)
+    again = checkout.bench("try-01", TWINS)
     assert len(again.results) == 9
     assert again.run.created_utc > data.run.created_utc
     with pytest.raises(LaunchError, match=r"bench of try-02 ended with status 2: .*unknown backend 'twins'"):

@@ -248,7 +248,7 @@ def test_holm_as_published() -> None:
 def test_every_pair_is_compared_and_corrected_and_a_crashed_cell_drops_its_round() -> None:
     steady = [1.0, 1.002, 0.998, 1.001, 0.999]
     rows = [by_round(steady), by_round([2 * one for one in reversed(steady)]), {}, by_round([1.0, 1.01, 0.99, 1.0])]
-    found = every_pair(rows)
+    found = every_pair([[one] for one in rows])
     assert [(one.baseline, one.ours) for one in found] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
     verdicts = [one.verdict for one in found]
     assert verdicts == ["more time", "no verdict", "not distinguishable", "no verdict", "less time", "no verdict"]
@@ -263,7 +263,7 @@ def test_many_pairs_of_the_same_are_called_different_in_no_more_than_five_of_a_h
     random = numpy.random.RandomState(2)
     wrong = uncorrected = 0
     for _ in range(80):
-        found = every_pair([by_round(one) for one in numpy.exp(random.normal(0, 0.02, (10, 5)))])
+        found = every_pair([[by_round(one)] for one in numpy.exp(random.normal(0, 0.02, (10, 5)))])
         wrong += any(one.verdict != "not distinguishable" for one in found)
         uncorrected += any(one.ratio is not None and one.ratio.verdict != "not distinguishable" for one in found)
     assert wrong <= stats.binom.ppf(0.999, 80, 0.05)

@@ -4,11 +4,13 @@ The backend's sources are changed in memory, one place at a time, as `stand_in_t
 course without a change must pass.
 """
 
+import functools
 import importlib.util
 import itertools
 import re
 import sys
 from pathlib import Path
+from types import CodeType
 from typing import NamedTuple
 
 import numpy
@@ -57,12 +59,20 @@ def mutate(monkeypatch: pytest.MonkeyPatch, module: str, before: str, after: str
         if name == module:
             assert source.count(before) == 1, f"{before!r} is {source.count(before)} times in {name}.py"
             source = source.replace(before, after)
+        code = compiled(name, source)
         spec = importlib.util.spec_from_loader(f"harness.backends.{name}", None, origin=str(FOLDER / f"{name}.py"))
         assert spec is not None
         made = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, f"harness.backends.{name}", made)
         monkeypatch.setattr(harness.backends, name, made, raising=False)
-        exec(compile(source, f"{name}.py", "exec"), made.__dict__)
+        exec(code, made.__dict__)
+
+
+@functools.lru_cache(maxsize=None)
+def compiled(name: str, source: str) -> CodeType:
+    """Once for every mistake in other modules: most of the time would go here."""
+    code: CodeType = compile(source, f"{name}.py", "exec")
+    return code
 
 
 def course(monkeypatch: pytest.MonkeyPatch, tiny_model: Path, folder: Path) -> None:

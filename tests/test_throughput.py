@@ -12,10 +12,9 @@ from harness.errors import Unsupported
 from harness.host import runs
 from harness.records import InferenceOptions, LatencySamples, ThroughputSamples
 from harness.worker.measure import measure, measure_throughput
-from tests.test_bench import PLAN, block, measured, models_dir, request
+from tests.small_bench import PLAN, block, measured, request
 from tests.test_measure import FEED, Clock
 
-__all__ = ["models_dir"]  # the fixture
 H2D, ENQUEUE, COMPUTE, D2H = 100, 20, 3000, 7
 
 
@@ -155,10 +154,10 @@ def test_a_runner_of_one_slot_is_not_made_to_overlap() -> None:
 
 
 def test_throughput_is_measured_where_it_can_be_and_skipped_where_a_runner_is_synchronous(
-    models_dir: Path, tmp_path: Path
+    models_dir: Path, ready: Path
 ) -> None:
     plan = msgspec.structs.replace(block(PLAN, issue_modes=["throughput"]), rounds=1)
-    outcome = measured(request(models_dir, tmp_path, plan))
+    outcome = measured(request(models_dir, ready, plan))
     assert outcome.counts == {"ok": 1, "skipped": 1}
     found = {one.experiment.build.backend: one for one in runs.load_one(outcome.folder).results}
     assert isinstance(found["null"].samples, ThroughputSamples)

@@ -224,6 +224,8 @@ def test_a_job_that_was_killed_leaves_its_trials_to_choose_from(tmp_path: Path) 
         ([100, 101, 102], [99, 99.1, 99.2], "not more than twice the spread"),
         ([100, 101, 102], [120, 121, 122], "not faster"),
         ([100, 101], [50, 51, 52], "fewer than 3 times"),
+        ([100, 101, 102, 700, 900], [90, 90.1, 90.2, 95, 300], ""),
+        ([100, 101, 500, 700, 900], [90, 90.1, 90.2, 95, 300], "not more than twice the spread"),
         ([100, 101, 102], [40, 80, 120], "not more than twice the spread"),
     ],
 )

@@ -19,9 +19,7 @@ from harness.host.cli import main
 from harness.host.report import write
 from harness.records.tuning import Choice, End, Trial
 from harness.trials import LOG
-from tests.test_bench import ROOT, models_dir
-
-__all__ = ["models_dir"]  # the fixture
+from tests.small_bench import ROOT
 
 if sys.version_info >= (3, 10):
     pytest.importorskip("tvm")

@@ -1,17 +1,21 @@
-"""The runner of TVM on CUDA over plain memory, with a stand-in for TVM that keeps its rules.
+"""The runner of TVM on CUDA over plain memory, with a stand-in for each generation of TVM that keeps its rules.
 
-The rules, each seen in TVM 0.27's sources: kernels go to the stream the thread was told (cuda_module.cc), weights are
-copied on the default stream (tensor.cc), results come from a pool that takes memory back at once when it is dropped,
-whatever still runs (pooled_allocator.h), and `data_ptr` is an address. `tests/gpu/test_tvm.py` runs the real one.
+The rules, each seen in the sources of TVM 0.27 and 0.19: kernels go to the stream that the thread was told
+(cuda_module.cc), weights are copied on the default stream (tensor.cc, ndarray.cc), results come from a pool that takes
+memory back at once when it is dropped, whatever still runs (pooled_allocator.h). In 0.27 `data_ptr` is an address; in
+0.19 a tensor of the virtual machine lies at an offset into its block (memory_manager.cc), and a device is told its
+stream by handle, or by None for the default one (runtime_ctypes.py). `tests/gpu/test_tvm.py` runs today's real one.
 """
 
+import ctypes
+import sys
 import types
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 import pytest
 
-from harness.backends import _tvm_cuda
+from harness.backends import _tvm_cuda, _tvm_earlier, _tvm_today
 from harness.device import Device
 from harness.errors import BuildError, DeviceError, Unsupported
 from harness.records import InferenceOptions
@@ -30,16 +34,28 @@ class Memory:
     def __init__(self, address: int, pool: "Optional[List[int]]" = None) -> None:
         self.address, self.pool = address, pool
 
-    def data_ptr(self) -> int:
-        return self.address
-
     def __del__(self) -> None:
         if self.pool is not None:
             self.pool.append(self.address)
 
 
+class TodaysMemory(Memory):
+    def data_ptr(self) -> int:
+        return self.address
+
+
+class EarlierMemory(Memory):
+    """It begins one element into its block."""
+
+    @property
+    def handle(self) -> Any:
+        return types.SimpleNamespace(contents=types.SimpleNamespace(data=self.address - 4, byte_offset=4))
+
+
 class StandIn:
-    """What the runner uses of `tvm` and `tvm_ffi`: the model adds its inputs, by way of an intermediate of the pool."""
+    """What the runner uses of TVM: the model adds its inputs, by way of an intermediate of the pool."""
+
+    memory = Memory
 
     def __init__(self, device: Device) -> None:
         self.device, self.plain = device, binding_of(device)
@@ -49,19 +65,14 @@ class StandIn:
         self.fail: Optional[Exception] = None
         self.calls = 0
         self.relax = types.SimpleNamespace(VirtualMachine=lambda module, gpu: {"main": self.main})
-        self.runtime = types.SimpleNamespace(
-            load_module=lambda path: path, from_dlpack=lambda tensor: Memory(tensor.address)
-        )
+        self.runtime = types.SimpleNamespace(load_module=lambda path: path)
 
     def cuda(self, index: int) -> Any:
         return types.SimpleNamespace(sync=lambda: setattr(self, "synced", True))
 
-    def use_raw_stream(self, gpu: Any, handle: int) -> "Told":
-        return Told(self, handle)
-
     def _new(self) -> Memory:
         address = self.pool.pop() if self.pool else self.device.buffer("device", NBYTES).address
-        return Memory(address, self.pool)
+        return self.memory(address, self.pool)
 
     def main(self, x: Memory, y: Memory) -> Memory:
         self.calls += 1
@@ -83,6 +94,37 @@ class StandIn:
         return result
 
 
+class Today(StandIn):
+    """`tvm` and `tvm_ffi` of 0.27."""
+
+    memory = TodaysMemory
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(device)
+        self.runtime.from_dlpack = lambda tensor: self.memory(tensor.address)
+
+    def use_raw_stream(self, gpu: Any, handle: int) -> "Told":
+        return Told(self, handle)
+
+
+class Earlier(StandIn):
+    """`tvm` of 0.19."""
+
+    memory = EarlierMemory
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(device)
+        self.nd = types.SimpleNamespace(from_dlpack=lambda tensor: self.memory(tensor.address))
+
+    def cuda(self, index: int) -> Any:
+        gpu = super().cuda(index)
+        gpu.set_raw_stream = self._tell
+        return gpu
+
+    def _tell(self, handle: Optional[ctypes.c_void_p]) -> None:
+        self.stream = (handle.value or 0) if handle is not None else 0
+
+
 class Told:
     def __init__(self, tvm: StandIn, handle: int) -> None:
         self.tvm, self.handle = tvm, handle
@@ -98,10 +140,20 @@ def options(**more: object) -> InferenceOptions:
     return InferenceOptions(**{"threads": 1, "io_memory": "pinned", **more})  # type: ignore[arg-type]
 
 
-def load(monkeypatch: pytest.MonkeyPatch, device: Device, **more: object) -> "tuple[StandIn, _tvm_cuda.Runner]":
-    tvm = StandIn(device)
-    monkeypatch.setitem(__import__("sys").modules, "tvm_ffi", tvm)  # type: ignore[arg-type]
-    return tvm, _tvm_cuda.Runner(tvm, "model.so", LAYOUT, options(**more), device)  # type: ignore[arg-type]
+Load = Callable[..., Tuple[StandIn, _tvm_cuda.Runner]]
+
+
+@pytest.fixture(params=["today", "earlier"])
+def load(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Load:
+    def loaded(device: Device, **more: object) -> Tuple[StandIn, _tvm_cuda.Runner]:
+        today = request.param == "today"
+        tvm = Today(device) if today else Earlier(device)
+        monkeypatch.setitem(sys.modules, "tvm", tvm)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "tvm_ffi", tvm if today else None)  # type: ignore[arg-type]
+        generation = _tvm_today if today else _tvm_earlier
+        return tvm, _tvm_cuda.Runner(tvm, generation, "model.so", LAYOUT, options(**more), device)  # type: ignore[arg-type]
+
+    return loaded
 
 
 def feed(value: float) -> Dict[str, numpy.ndarray]:
@@ -118,9 +170,9 @@ def device() -> Device:
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("io_memory", ["pinned", "mapped", "managed"])
 def test_every_inference_has_its_own_inputs_and_outputs(
-    monkeypatch: pytest.MonkeyPatch, device: Device, io_memory: str, graph: bool
+    load: Load, device: Device, io_memory: str, graph: bool
 ) -> None:
-    tvm, runner = load(monkeypatch, device, io_memory=io_memory, cuda_graph=graph)
+    tvm, runner = load(device, io_memory=io_memory, cuda_graph=graph)
     calls = tvm.calls
     with runner:
         timer = runner.device_timer()
@@ -138,10 +190,8 @@ def test_every_inference_has_its_own_inputs_and_outputs(
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_two_slots_in_flight_keep_their_own_values(
-    monkeypatch: pytest.MonkeyPatch, device: Device, graph: bool
-) -> None:
-    _, runner = load(monkeypatch, device, issue_mode="throughput", cuda_graph=graph)
+def test_two_slots_in_flight_keep_their_own_values(load: Load, device: Device, graph: bool) -> None:
+    _, runner = load(device, issue_mode="throughput", cuda_graph=graph)
     assert runner.slots == 2
     with runner:
         for turn in range(6):
@@ -154,10 +204,8 @@ def test_two_slots_in_flight_keep_their_own_values(
     assert not binding_of(device).live
 
 
-def test_in_one_slot_each_step_is_over_before_the_next_is_timed(
-    monkeypatch: pytest.MonkeyPatch, device: Device
-) -> None:
-    _, runner = load(monkeypatch, device)
+def test_in_one_slot_each_step_is_over_before_the_next_is_timed(load: Load, device: Device) -> None:
+    _, runner = load(device)
     (stream,) = binding_of(device).streams.values()
     with runner:
         runner.set_inputs(feed(1))
@@ -170,9 +218,11 @@ def test_in_one_slot_each_step_is_over_before_the_next_is_timed(
         assert not stream.pending
 
 
-def test_in_two_slots_nothing_but_synchronize_waits(monkeypatch: pytest.MonkeyPatch, device: Device) -> None:
+def test_in_two_slots_nothing_but_synchronize_waits(
+    load: Load, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waited: List[str] = []
-    _, runner = load(monkeypatch, device, issue_mode="throughput")
+    _, runner = load(device, issue_mode="throughput")
     for name in ("synchronize_stream", "synchronize_event"):
         kept = getattr(PlainBinding, name)
 
@@ -193,8 +243,8 @@ def test_in_two_slots_nothing_but_synchronize_waits(monkeypatch: pytest.MonkeyPa
     runner.close()
 
 
-def test_inputs_of_another_shape_or_type_are_refused(monkeypatch: pytest.MonkeyPatch, device: Device) -> None:
-    _, runner = load(monkeypatch, device)
+def test_inputs_of_another_shape_or_type_are_refused(load: Load, device: Device) -> None:
+    _, runner = load(device)
     with runner:
         with pytest.raises(ValueError, match=r"x has the shape \(1,\), the engine takes \(4,\)"):
             runner.set_inputs({"x": numpy.zeros(1, "float32")})
@@ -202,9 +252,9 @@ def test_inputs_of_another_shape_or_type_are_refused(monkeypatch: pytest.MonkeyP
             runner.set_inputs({"x": numpy.zeros(4, "float64")})
 
 
-def test_managed_memory_in_two_slots_is_refused_where_it_would_end_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_managed_memory_in_two_slots_is_refused_where_it_would_end_the_process(load: Load) -> None:
     with plain_device() as device, pytest.raises(Unsupported, match="ends the process on a Jetson"):
-        load(monkeypatch, device, io_memory="managed", issue_mode="throughput")
+        load(device, io_memory="managed", issue_mode="throughput")
 
 
 @pytest.mark.parametrize(
@@ -214,10 +264,8 @@ def test_managed_memory_in_two_slots_is_refused_where_it_would_end_the_process(m
         ("Check failed: the argument's shape differs", BuildError),
     ],
 )
-def test_what_tvm_says_becomes_an_error_of_ours(
-    monkeypatch: pytest.MonkeyPatch, device: Device, words: str, kind: type
-) -> None:
-    tvm, runner = load(monkeypatch, device)
+def test_what_tvm_says_becomes_an_error_of_ours(load: Load, device: Device, words: str, kind: type) -> None:
+    tvm, runner = load(device)
     with runner:
         tvm.fail = RuntimeError(words)
         runner.set_inputs(feed(1))

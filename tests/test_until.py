@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,9 +25,8 @@ from harness.host.runs import Run
 from harness.records import Result
 from tests import example_run
 from tests.example_run import ended, experiment, result
-from tests.test_bench import ROOT, models_dir
+from tests.small_bench import ROOT
 
-__all__ = ["models_dir"]
 NULL, ORT, TVM = experiment("null"), experiment("onnxruntime"), experiment("tvm")
 
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_asked_is_refused_with_what_can(asked: Until) -> None:
 
 def start(models: Path, results: Path) -> "subprocess.Popen[bytes]":
     words = ["--model", "yolov5n@64", "--backends", "onnxruntime", "--threads", "1,2", "--iterations", "10"]
-    words += ["--warmup", "2", "--until", "50%,1h", "--run", "mine"]
+    words += ["--warmup", "2", "--until", "50%,2m", "--run", "mine", "--sampling-s", "0"]
     folders = ["--results", str(results), "--models-dir", str(models)]
     return subprocess.Popen(
         [sys.executable, "-m", "harness", "bench", *words, *folders],
@@ -202,19 +202,20 @@ def kill_at(host: "subprocess.Popen[bytes]", results: Path, count: int) -> None:
     host.communicate()
 
 
-def test_kill_9_in_the_pilot_and_after_it_loses_nothing(models_dir: Path, tmp_path: Path) -> None:
+def test_kill_9_in_the_pilot_and_after_it_loses_nothing(models_dir: Path, ready: Path) -> None:
     """3 experiments: 24 cells are the pilot's. Killed at the 20th and at the 26th; what it adds is decided once."""
-    kill_at(start(models_dir, tmp_path), tmp_path, 20)
-    kill_at(start(models_dir, tmp_path), tmp_path, 26)
-    before = {path: path.read_bytes() for path in ended_cells(tmp_path)}
-    decided = json.loads((tmp_path / "mine" / "run.json").read_text())["on"][0]["budget"]
-    last = start(models_dir, tmp_path)
+    kill_at(start(models_dir, ready), ready, 20)
+    kill_at(start(models_dir, ready), ready, 26)
+    before = {path: path.read_bytes() for path in ended_cells(ready)}
+    decided = json.loads((ready / "mine" / "run.json").read_text())["on"][0]["budget"]
+    last = start(models_dir, ready)
     out, err = last.communicate(timeout=240)
     assert last.returncode == 0, err.decode()
-    run = upgrades.read(tmp_path / "mine" / "run.json", Run)
+    run = upgrades.read(ready / "mine" / "run.json", Run)
     assert msgspec.to_builtins(run.on[0].budget) == decided
     assert decided["added_rounds"] >= 3
-    assert len(ended_cells(tmp_path)) == 3 * (8 + decided["added_rounds"])
+    assert len(ended_cells(ready)) == 3 * (8 + decided["added_rounds"])
     assert all(path.read_bytes() == data for path, data in before.items()), "what had ended was measured again"
-    assert "UNTIL=50%,60m: reached: the widest half-width is" in out.decode()
-    assert len([path for path in tmp_path.iterdir() if (path / "run.json").exists()]) == 1
+    # A loaded machine may take too long for it: how that is judged is tested above, on times that are known.
+    assert re.search("UNTIL=50%,2m: (reached|the budget ended first): the widest half-width is", out.decode())
+    assert len([path for path in ready.iterdir() if (path / "run.json").exists()]) == 1

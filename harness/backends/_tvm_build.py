@@ -5,18 +5,16 @@ A tuned engine takes its schedules from a trial log, and only the rest from that
 Layout of an engine: the library, and `tensors.json` with inputs and outputs, and what they were compiled for.
 """
 
-import importlib.util
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from harness import cpu
 from harness.backends import _tvm_target
 from harness.backends._contract import Built, Materials
+from harness.backends._tvm_generation import SOURCE, dtype, generation, part
 from harness.backends._tvm_target import Target
-from harness.errors import BuildError, HarnessError, Unsupported
+from harness.errors import BuildError, HarnessError
 from harness.records import BuildOptions
 
 LAYERS = {"relax.nn.conv2d", "relax.nn.conv1d", "relax.nn.conv3d", "relax.nn.conv2d_transpose", "relax.matmul"}
@@ -24,8 +22,6 @@ PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "in
 LIBRARY = "model.so"
 TENSORS = "tensors.json"
 EMULATED = "this CPU has no FP16 arithmetic: LLVM widens every operation to fp32 and rounds its result back"
-MODE = "TVM_CUDA_COMPILE_MODE"
-SOURCE = "source"
 
 
 def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Built:
@@ -36,7 +32,7 @@ def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Buil
     settings: Dict[str, str] = {}
     try:
         target = _tvm_target.target(options.target)
-        kernels = _kernels() if target.kind == "cuda" else ""
+        kernels = generation().kernels() if target.kind == "cuda" else ""
         graph = onnx.load(str(model))
         module = imported(model, options.precision)
         executed = _layers(module)
@@ -81,43 +77,14 @@ def imported(model: Path, precision: str) -> Any:
 
 def _compile(module: Any, target: Target, path: Path, pipeline: Optional[str]) -> None:
     import tvm
-    from tvm.support import cc
 
     # TVM's own CUDA graphs stay off, whatever a process has set: one inference is captured as a whole when it is run,
     # as for every other runtime, and then the same engine serves with a graph and without one.
     level = tvm.transform.PassContext.current().opt_level
     with tvm.transform.PassContext(opt_level=level, config={"relax.backend.use_cuda_graph": False}):
-        library = tvm.compile(module, target=target.tvm, relax_pipeline=pipeline)
-    crossed = None if target.linker in _tvm_target.LINKERS else cc.cross_compiler(target.linker)
+        library = generation().compiled(module, target.tvm, pipeline)
+    crossed = None if target.linker in _tvm_target.LINKERS else part("cc").cross_compiler(target.linker)
     library.export_library(str(path), fcompile=crossed)
-
-
-def _kernels() -> str:
-    """What becomes of the kernels: where TVM cannot load its CUDA runtime, it leaves their source in the engine."""
-    import tvm
-
-    if tvm.get_global_func("ffi.Module.create.cuda", allow_missing=True) is None:
-        return SOURCE
-    return f"compiled by {choose_compiler()}"
-
-
-def choose_compiler() -> str:
-    """Of kernels, where nobody has chosen one; NVRTC, which TVM takes by default, needs cuda-python."""
-    if MODE not in os.environ:
-        if _importable("cuda.bindings.nvrtc"):
-            os.environ[MODE] = "nvrtc"
-        elif shutil.which("nvcc"):
-            os.environ[MODE] = "nvcc"
-        else:
-            raise Unsupported("TVM needs nvcc on the PATH, or cuda-python 12 or newer, to compile CUDA kernels")
-    return os.environ[MODE]
-
-
-def _importable(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of a package above it
-        return False
 
 
 def _tensors(values: Any) -> List[Dict[str, Any]]:
@@ -127,9 +94,9 @@ def _tensors(values: Any) -> List[Dict[str, Any]]:
     found = []
     for value in values:
         tensor = value.type.tensor_type
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        of_numpy = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         shape = [dimension.dim_value for dimension in tensor.shape.dim]
-        found.append({"name": value.name, "shape": shape, "dtype": dtype})
+        found.append({"name": value.name, "shape": shape, "dtype": of_numpy.name})
     return found
 
 
@@ -142,8 +109,8 @@ def _layers(module: Any) -> Dict[str, int]:
 
     def visit(node: Any) -> None:
         if isinstance(node, relax.Call) and isinstance(node.op, tvm.ir.Op) and node.op.name in LAYERS:
-            dtype = str(node.args[0].ty.dtype)
-            precision = PRECISIONS.get(dtype, dtype)
+            read = dtype(node.args[0])
+            precision = PRECISIONS.get(read, read)
             found[precision] = found.get(precision, 0) + 1
 
     relax.analysis.post_order_visit(module["main"], visit)

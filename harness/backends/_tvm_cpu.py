@@ -7,18 +7,19 @@ import numpy
 
 from harness.backends import _contract
 from harness.backends._contract import Feed
+from harness.backends._tvm_generation import Generation
 
 
 class Runner(_contract.Runner):
     """Inputs live in TVM tensors made at load; outputs are TVM's own, copied into buffers made at load."""
 
-    def __init__(self, tvm: Any, library: Path, layout: Dict[str, Any]) -> None:
+    def __init__(self, tvm: Any, generation: Generation, library: Path, layout: Dict[str, Any]) -> None:
         self._device = device = tvm.cpu(0)
         self._machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(str(library)), device)
         self._main = self._machine["main"]
-        self._inputs = {t["name"]: tvm.runtime.empty(tuple(t["shape"]), t["dtype"], device) for t in layout["inputs"]}
+        self._inputs = {t["name"]: generation.empty(tuple(t["shape"]), t["dtype"], device) for t in layout["inputs"]}
         self._arguments = tuple(self._inputs.values())
-        self._targets = [tvm.runtime.empty(tuple(t["shape"]), t["dtype"], device) for t in layout["outputs"]]
+        self._targets = [generation.empty(tuple(t["shape"]), t["dtype"], device) for t in layout["outputs"]]
         names = [tensor["name"] for tensor in layout["outputs"]]
         self._outputs = {name: numpy.from_dlpack(target) for name, target in zip(names, self._targets)}
         self._result: Any = None

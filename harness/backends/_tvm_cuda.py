@@ -1,6 +1,6 @@
 """Runs a TVM engine on a CUDA device, on a stream of ours and with inputs in memory of ours.
 
-TVM launches on the stream that its thread is told (`tvm_ffi.use_raw_stream`), and so do its own timers. Inputs are our
+TVM launches on the stream that its thread is told (`Generation.on_stream`), and so do its own timers. Inputs are our
 tensors, wrapped in place. Outputs are TVM's: its virtual machine takes them from its pool in each inference, and they
 are copied into pinned buffers made at load, whatever memory the inputs lie in.
 
@@ -16,6 +16,7 @@ import numpy
 from harness.backends import _contract
 from harness.backends._contract import Feed
 from harness.backends._tvm_build import first_line
+from harness.backends._tvm_generation import Generation
 from harness.device import Buffer, Device, Graph, Span, Stream, Tensor, Timer, device_error_in
 from harness.errors import BuildError, DeviceError, HarnessError, Unsupported
 from harness.records import InferenceOptions
@@ -25,10 +26,11 @@ class Slot:
     """One inference's own memory."""
 
     def __init__(
-        self, tvm: Any, device: Device, layout: Dict[str, Any], io_memory: str, owner: Optional[Stream]
+        self, generation: Generation, device: Device, layout: Dict[str, Any], io_memory: str, owner: Optional[Stream]
     ) -> None:
+        self._address = generation.address
         self.inputs = {t["name"]: Tensor(device, io_memory, t["shape"], t["dtype"], owner) for t in layout["inputs"]}
-        self.arguments = tuple(tvm.runtime.from_dlpack(tensor) for tensor in self.inputs.values())
+        self.arguments = tuple(generation.shared(tensor) for tensor in self.inputs.values())
         self.result: Any = None
         self.pinned: List[Buffer] = []
         self.outputs: Feed = {}
@@ -43,17 +45,21 @@ class Slot:
     def results(self) -> List[Span]:
         # A graph with one output returns a tensor, one with several an array of them.
         tensors = (self.result,) if len(self.pinned) == 1 else self.result
-        return [Span(tensor.data_ptr(), buffer.nbytes) for tensor, buffer in zip(tensors, self.pinned)]
+        return [Span(self._address(tensor), buffer.nbytes) for tensor, buffer in zip(tensors, self.pinned)]
 
 
 class Runner(_contract.Runner):
     """With one slot, each step ends before the next begins; with two, all is issued and only `synchronize` waits."""
 
     def __init__(
-        self, tvm: Any, library: Path, layout: Dict[str, Any], inference: InferenceOptions, device: Device
+        self,
+        tvm: Any,
+        generation: Generation,
+        library: Path,
+        layout: Dict[str, Any],
+        inference: InferenceOptions,
+        device: Device,
     ) -> None:
-        import tvm_ffi
-
         if inference.slots > 1 and inference.io_memory == "managed" and device.integrated:
             raise Unsupported(
                 "tvm: in two slots the host would touch managed memory while kernels of the other run, which ends "
@@ -64,14 +70,14 @@ class Runner(_contract.Runner):
         self._timer = Timer(device, stream)
         self._up, self._down = (stream, stream) if self.slots == 1 else (device.stream(), device.stream())
         self._gpu = tvm.cuda(device.index)
-        self._told = tvm_ffi.use_raw_stream(self._gpu, stream.handle)
+        self._told = generation.on_stream(self._gpu, stream.handle)
         self._told.__enter__()
         try:
             self._machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(str(library)), self._gpu)
             self._gpu.sync()  # weights are copied on the default stream, for which ours does not wait
             self._main = self._machine["main"]
             owner = stream if self.slots == 1 else None
-            self._slots = [Slot(tvm, device, layout, inference.io_memory, owner) for _ in range(self.slots)]
+            self._slots = [Slot(generation, device, layout, inference.io_memory, owner) for _ in range(self.slots)]
             for slot in range(self.slots):
                 self._first(slot)
                 if inference.cuda_graph is True:

@@ -9,6 +9,8 @@ from typing import Any
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from harness.backends._tvm_generation import dtype, number
+
 
 @mutator
 class _ClipAsMinimumOfMaximum(PyExprMutator):
@@ -17,9 +19,9 @@ class _ClipAsMinimumOfMaximum(PyExprMutator):
         if getattr(call.op, "name", "") != "relax.clip":
             return call
         value, low, high = call.args
-        dtype = str(value.ty.dtype)
-        floor = self.builder_.emit(relax.op.maximum(value, relax.const(low.value, dtype)))
-        return relax.op.minimum(floor, relax.const(high.value, dtype))
+        computed = dtype(value)
+        floor = self.builder_.emit(relax.op.maximum(value, relax.const(number(low), computed)))
+        return relax.op.minimum(floor, relax.const(number(high), computed))
 
 
 def half(module: Any) -> Any:

@@ -11,6 +11,7 @@ import shutil
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from harness import cpu
+from harness.backends._tvm_generation import generation
 from harness.device import Presence, present
 from harness.errors import Unsupported
 
@@ -72,7 +73,7 @@ def target(name: Optional[str]) -> Target:
     """Raises Unsupported where this machine cannot compile for it, ValueError where TVM does not know the name."""
     import tvm
 
-    if name in tvm.target.list_tags():
+    if name is not None and name in tvm.target.list_tags():
         named = tvm.target.Target(name)
         kind = named.kind.name
         if kind not in ("cuda", "llvm"):
@@ -81,7 +82,7 @@ def target(name: Optional[str]) -> Target:
             named = tvm.target.Target(named, host=_cpu_target(None))
         return _of(named, str(named.attrs.get("arch" if kind == "cuda" else "mcpu", name)))
     if name is not None and CUDA_ARCHITECTURE.fullmatch(name):
-        return _of(tvm.target.Target({"kind": "cuda", "arch": name}, host=_cpu_target(None)), name)
+        return _of(tvm.target.Target(generation().cuda_target(name), host=_cpu_target(None)), name)
     device = cuda_device()
     if name is None and device is not None:
         there = tvm.target.Target.from_device(tvm.cuda(0))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import List
 
 from harness import cpu
-from harness.backends import _contract, _tvm_build, _tvm_target
+from harness.backends import _contract, _tvm_build, _tvm_generation, _tvm_target
 from harness.backends._contract import Built, Materials, Telling
 from harness.device import IO_MEMORY, open_device
 from harness.errors import BuildError, Unsupported
@@ -33,10 +33,7 @@ class Backend(_contract.Backend):
             if sys.version_info < (3, 10):
                 raise Unsupported(f"TVM publishes no wheel for Python {running} (3.10 or newer has one)")
             raise Unsupported(f"tvm is not installed for Python {running}")
-        import tvm
-        import tvm_ffi
-
-        return f"{tvm.__version__} (ffi {tvm_ffi.__version__})"
+        return _tvm_generation.generation().version()
 
     def identity(self) -> str:
         if _tvm_target.gpu_present():
@@ -76,6 +73,8 @@ class Backend(_contract.Backend):
             raise Unsupported(f"tvm: this engine is for a machine of {layout['machine']}, not for {platform.machine()}")
         if on_cuda:
             _check_device(layout["architecture"])
+        elif layout.get("architecture") in cpu.LEVELS and layout["architecture"] not in cpu.levels():
+            raise Unsupported(f"tvm: this engine is for {layout['architecture']}, more than this CPU has")
         if inference.cuda_graph is True and not on_cuda:
             raise Unsupported("tvm: a CUDA graph needs a CUDA device, and this engine is for the CPU")
         if (inference.io_memory == "host") is on_cuda:
@@ -90,18 +89,19 @@ class Backend(_contract.Backend):
         running = tvm.get_global_func("runtime.NumThreads")()
         if running != inference.threads:
             raise BuildError(f"tvm runs {running} threads where {inference.threads} were asked for")
+        generation = _tvm_generation.generation()
         library = engine_dir / _tvm_build.LIBRARY
         if not on_cuda:
             from harness.backends import _tvm_cpu
 
-            return _tvm_cpu.Runner(tvm, library, layout)
+            return _tvm_cpu.Runner(tvm, generation, library, layout)
         from harness.backends import _tvm_cuda
 
-        if layout["kernels"] == _tvm_build.SOURCE:
-            _tvm_build.choose_compiler()
+        if layout["kernels"] == _tvm_generation.SOURCE:
+            generation.choose_compiler()
         device = open_device()
         try:
-            return _tvm_cuda.Runner(tvm, library, layout, inference, device)
+            return _tvm_cuda.Runner(tvm, generation, library, layout, inference, device)
         except BaseException:
             device.close()
             raise

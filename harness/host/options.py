@@ -9,6 +9,7 @@ import click
 from harness.host.block import IO_MEMORY, ISSUE_MODES, Threads
 from harness.host.nearest import close
 from harness.host.plan import Overrides, Until
+from harness.host.report import language
 
 ROOT = Path(__file__).resolve().parents[2]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -136,6 +137,15 @@ HOW: List[Decorator] = [
     option("--run", help="Name of the run: gone on with where it exists.", metavar="NAME"),
     option("--retry", type=click.Choice(["crashed"]), help="Measure crashed cells again."),
     option("--dry-run", is_flag=True, help="Print cells, order and estimated time; measure nothing."),
+]
+REPORT: List[Decorator] = [
+    option(
+        "--report-lang",
+        type=click.Choice(language.known(), case_sensitive=False),
+        default=language.ENGLISH,
+        show_default=True,
+        help="Language of the report; each but English has files of its own, report.ko.md and report.ko.html.",
+    ),
 ]
 FOLDERS: List[Decorator] = [
     click.option("--results", type=click.Path(path_type=Path), default=ROOT / "results", hidden=True),

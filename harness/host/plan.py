@@ -160,7 +160,8 @@ def check(plan: Plan, overruled: Dict[str, str], where: str) -> None:
         raise PlanError(f"{overruled.get('calibration', where)}: there is no folder {plan.calibration!r} of images")
     for block in plan.experiments:
         check_block(block, {name: overruled.get(name, where) for name in Block.__struct_fields__})
-    check_variants(plan.experiments, overruled.get("variants", where))
+    if "variants" in overruled or "backends" not in overruled:  # else nobody has asked for both together
+        check_variants(plan.experiments, overruled.get("variants", where))
 
 
 def _check_sensing(plan: Plan, overruled: Dict[str, str], where: str) -> None:

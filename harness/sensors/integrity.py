@@ -67,7 +67,11 @@ def _backwards(samples: object, found: Iterations, series: Series) -> List[Cause
 
 
 def _timer(samples: object, telemetry: Optional[Telemetry], timer: str) -> List[Cause]:
-    reasons = [(timer, "do not use this device's times until its timer passes")] if timer else []
+    reasons = (
+        [(timer, "see which clock source the kernel uses, and do not use these times until the check passes")]
+        if timer
+        else []
+    )
     if isinstance(samples, LatencySamples) and samples.device_ns is not None:
         pairs = list(zip(samples.device_ns, samples.compute_ns))
         longer = sum(device > LONGER * host + LONGER_NS for device, host in pairs)

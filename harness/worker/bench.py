@@ -13,7 +13,7 @@ from harness.errors import AccuracyError, BuildError, DeviceError, RecordError, 
 from harness.jobs import BenchJob
 from harness.records import Accuracy, Engine, OutputAccuracy, Result
 from harness.records.samples import BackwardsClock
-from harness.worker import accuracy, arrays, verdicts
+from harness.worker import accuracy, arrays, clock_check, verdicts
 from harness.worker.measure import check_slots, measure
 from harness.worker.reasons import reason
 from harness.worker.settle import settle
@@ -74,11 +74,12 @@ def _measure(job: BenchJob, found: Dict[str, Any]) -> None:
             settled = settle(runner, inputs, watch, inference)
             measured = measure(runner, inputs, inference)
             watch.end()
+            clocks = clock_check.wrong(measured.samples, time.perf_counter_ns, backend.computes)
             outputs = [runner.get_outputs(slot) for slot in range(inference.slots)]
             wrong = _wrong(outputs, expected, job.tolerance) if backend.computes else ""
     found.update(samples=measured.samples, warmup_done=measured.warmup_done, deviations=measured.deviations)
     found["io_bytes"] = inference.slots * sum(one.nbytes for one in (*inputs.values(), *outputs[0].values()))
-    found.update(verdicts.of(measured, inference, watch, settled, wrong))
+    found.update(verdicts.of(measured, inference, watch, settled, wrong, clocks))
 
 
 def _wrong(outputs: List[Feed], expected: Feed, tolerance: float) -> str:

@@ -15,8 +15,11 @@ from harness.worker.settle import Settled
 from harness.worker.watch import Watch
 
 
-def of(measured: Measured, inference: InferenceOptions, watch: Watch, settled: Settled, wrong: str) -> Dict[str, Any]:
-    """Fields of a Result. The sampler has ended; `wrong` is what the outputs were in the end, empty where right."""
+def of(
+    measured: Measured, inference: InferenceOptions, watch: Watch, settled: Settled, wrong: str, clocks: str
+) -> Dict[str, Any]:
+    """Fields of a Result. The sampler has ended; `wrong` is what the outputs were in the end, `clocks` what a check of
+    the clocks found wrong; both are empty where all is right."""
     samples = measured.samples
     telemetry, series = watch.telemetry(samples.origin_ns, iterations(samples).span_ns)
     seen = None
@@ -29,7 +32,7 @@ def of(measured: Measured, inference: InferenceOptions, watch: Watch, settled: S
         seen = Seen(samples, inference, telemetry, series, os.cpu_count() or 1)
     return {
         "telemetry": telemetry,
-        "integrity": integrity(samples, inference, telemetry, series, bool(measured.deviations), outputs=wrong),
+        "integrity": integrity(samples, inference, telemetry, series, bool(measured.deviations), clocks, wrong),
         "hardware": hardware(seen),
     }
 

@@ -14,7 +14,7 @@ from harness.host.containers import archive
 from harness.host.launch.local import LocalLauncher
 from harness.host.progress import Progress
 from harness.host.request import Request
-from tests.test_bench import models_dir, request  # noqa: F401 (a fixture)
+from tests.small_bench import request
 
 REASON = "a container's answer was refused: it is not a whole archive"
 
@@ -59,13 +59,13 @@ def measured(asked: Request, kind: type) -> Outcome:
 
 
 @pytest.mark.parametrize("kind", [Lying, LyingAboutReferences])
-def test_the_cell_is_crashed_with_the_reason(models_dir: Path, tmp_path: Path, kind: type) -> None:  # noqa: F811
+def test_the_cell_is_crashed_with_the_reason(models_dir: Path, tmp_path: Path, kind: type) -> None:
     outcome = measured(request(models_dir, tmp_path), kind)
     assert outcome.counts == {"crashed": 4}
     assert all(REASON in one.reason for one in runs.load_one(outcome.folder).results)
 
 
-def test_what_an_ended_run_left_of_a_reference_is_in_nobodys_way(models_dir: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_an_ended_run_left_of_a_reference_is_in_nobodys_way(models_dir: Path, tmp_path: Path) -> None:
     assert measured(request(models_dir, tmp_path), Archived).counts == {"ok": 4}
     arrays = next((tmp_path / "references").glob("*.npz"))
     arrays.rename(arrays.with_name(f".{arrays.stem}.part"))

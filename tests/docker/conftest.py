@@ -65,14 +65,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
             shutil.rmtree(str(root), ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    for path in (ROOT / "models").glob("*.toml"):
-        shutil.copy(str(path), str(folder))
-    return folder
-
-
 @pytest.fixture()
 def clean(engine: Engine) -> Iterator[None]:
     """Whatever happens to a run, nothing of a cell and nobody's hold is left on the engine."""

@@ -25,7 +25,7 @@ KINDS = {
 }
 ARGUMENTS = [["TENSOR", "float32", [4, 4]], ["TENSOR", "float32", [4, 4]]]
 SETTINGS = Settings(repeats=2, min_repeat_s=0.02, limit_s=5.0)
-LIMIT_S = 60.0
+LIMIT_S, JOB_LIMIT_S = 60.0, 600.0
 
 
 def built(folder: Path) -> Dict[str, Path]:
@@ -61,13 +61,13 @@ class Ground:
             board = LocalBoard(self.folder / name)
             board.name = name
             made.append(board)
-        with boards.served(made, self.folder, 1, LIMIT_S, self.progress) as fleet:
+        with boards.served(made, self.folder, 1, JOB_LIMIT_S, self.progress) as fleet:
             yield fleet
 
     @contextlib.contextmanager
     def metered(self, made: Sequence[Board]) -> Iterator[FleetMeter]:
         """A meter over boards that the caller holds."""
-        with boards.served(made, self.folder, 1, LIMIT_S, self.progress) as fleet, self.meter(fleet) as meter:
+        with boards.served(made, self.folder, 1, JOB_LIMIT_S, self.progress) as fleet, self.meter(fleet) as meter:
             yield meter
 
     @contextlib.contextmanager

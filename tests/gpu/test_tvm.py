@@ -25,9 +25,8 @@ from harness.worker import accuracy, arrays
 from harness.worker.measure import iterate, overlap
 from harness.worker.pairs import NEVER
 from tests.gpu.figures import Figures
-from tests.test_bench import measured, models_dir, request
+from tests.small_bench import measured, request
 
-__all__ = ["models_dir"]  # the fixture
 SMALL, LARGE = "yolov5n@64", "yolov5s@640"
 MEMORY = ["pinned", "mapped", "managed"]
 TOLERANCE = {"fp32": 1e-3, "fp16": 1e-2}

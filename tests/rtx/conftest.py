@@ -1,6 +1,5 @@
 """TensorRT-RTX itself: it parses and builds on any x86-64 machine. Where it is missing these tests fail, not skip."""
 
-import shutil
 from pathlib import Path
 from typing import Any, List
 
@@ -11,8 +10,6 @@ import pytest
 from harness import backends
 from harness.backends import _tensorrt_module, tensorrt_rtx
 from harness.host.models.prepare import PreparedModel, prepare
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
@@ -29,14 +26,6 @@ def module() -> Any:
 @pytest.fixture(scope="session")
 def backend(module: Any) -> Any:
     return backends.get("tensorrt_rtx")
-
-
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    for path in (ROOT / "models").glob("*.toml"):
-        shutil.copy(str(path), str(folder))
-    return folder
 
 
 @pytest.fixture(scope="session")

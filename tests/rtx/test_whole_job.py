@@ -12,7 +12,7 @@ from harness.host.board import LocalBoard
 from harness.host.progress import Progress
 from harness.host.report import write
 from harness.host.survey import survey
-from tests.test_bench import PLAN, block, measured, request
+from tests.small_bench import PLAN, block, measured, request
 
 
 @pytest.fixture

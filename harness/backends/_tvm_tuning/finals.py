@@ -81,6 +81,7 @@ def compare(
     for place, default in enumerate(defaults):
         if (place, 0) not in runners:
             times[place, 0] = nanoseconds(default.times_s)
+    flow.one_place = True
     for round_number in range(ROUNDS):
         keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
         flow.add([Work(key, "", takes[key], ONCE, runners[key], True) for key in keys])

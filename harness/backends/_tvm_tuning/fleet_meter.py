@@ -15,7 +15,7 @@ from harness.backends._tvm_tuning.meter import CRASHED, Answer, ArgInfo, Setting
 from harness.errors import DeviceError
 from harness.fleet import Fleet
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a job goes on without any board: as long as one takes to start anew."""
 MOST_LOSSES = 2
 """So often a board may die under a candidate: then the candidate is given up, not the fleet."""

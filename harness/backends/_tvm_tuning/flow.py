@@ -55,6 +55,8 @@ class Flow:
         self._clock = time.monotonic()
         self.measuring_s = 0.0
         """In which at least one candidate was being measured."""
+        self.one_place = False
+        """Measures one candidate at a time, so that times which are compared are those of one board while it lives."""
 
     def add(self, works: Sequence[Work]) -> None:
         for work in works:
@@ -94,7 +96,9 @@ class Flow:
             self._builders.send(number, work.module, self._path(number))
         if shared and (thinking or self._building or self._to_build):
             return
-        while self._to_measure and len(self._measuring) < self._meter.places():
+        places = self._meter.places()
+        most = min(1, places) if self.one_place else places
+        while self._to_measure and len(self._measuring) < most:
             number, work = self._to_measure.popleft()
             self._measuring[number] = work
             library = Path(work.library) if work.library else self._path(number)

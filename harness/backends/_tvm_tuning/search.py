@@ -140,7 +140,7 @@ class Search:
         task, progress = self._tasks[batch.place], self.progress[batch.place]
         known = self.known.setdefault(task.hash, {})
         settings = Settings(hopeless_s=HOPELESS * progress.best_s)
-        works = []
+        works: List[Work] = []
         for index, proposal in enumerate(batch.proposals):
             if proposal.trace in known:
                 batch.times_s[index] = known[proposal.trace].times_s

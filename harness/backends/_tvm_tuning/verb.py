@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
-from harness.backends import _tvm_build, _tvm_target
+from harness.backends import _tvm_build, _tvm_generation, _tvm_target
 from harness.backends._contract import Telling
 from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning import generation, prepared
@@ -64,7 +64,7 @@ def _read(job: TuneJob) -> Tuple[Any, Target, records.Job]:
     try:
         target = _tvm_target.target(job.ingredients.build.target)
         if target.kind == "cuda":
-            _tvm_build.choose_compiler()
+            _tvm_generation.generation().choose_compiler()
         module = _tvm_build.imported(Path(job.model), job.ingredients.build.precision)
     except HarnessError:
         raise

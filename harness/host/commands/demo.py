@@ -14,7 +14,7 @@ from harness.host.request import requested
 
 
 @click.command("demo")
-@options.all_of(options.WHAT, options.HOW, options.TALK, options.FOLDERS)
+@options.all_of(options.WHAT, options.HOW, options.REPORT, options.TALK, options.FOLDERS)
 def command(**given: Any) -> int:
     """Builds two small engines of each backend, measures them for a few minutes, and prints a report's headline.
 
@@ -27,7 +27,8 @@ def command(**given: Any) -> int:
             click.echo(dry_run.text(request, boards))
             return 0
         outcome = measure(request, boards, progress)
-    report = write(outcome.folder)
+    report = write(outcome.folder, given["report_lang"])
+    click.echo(f"page: {report.page}")
     click.echo(f"report: {report.path}")
     click.echo(report.headline)
     return code(outcome)

@@ -15,6 +15,6 @@ def command(arguments: Tuple[str, ...]) -> int:
     \b
     python -m harness test-docker
     python -m harness test-docker -k killed
-    python -m harness test -m stand_in tests/docker    # JetPack's stages on bare Ubuntu, four minutes each
+    python -m harness test-docker -m stand_in    # JetPack's stages on bare Ubuntu, four minutes each
     """
-    return develop.test(["-m", "docker and not stand_in", "tests/docker", *arguments])
+    return develop.test_in_a_row(["-m", "docker and not stand_in", "tests/docker", *arguments])

@@ -16,4 +16,4 @@ def command(arguments: Tuple[str, ...]) -> int:
     python -m harness test-gpu
     python -m harness test-gpu --figures gpu.json -k "not tvm"
     """
-    return develop.test(["-m", "gpu", "-rs", "tests/gpu", *arguments])
+    return develop.test_in_a_row(["-m", "gpu", "-rs", "tests/gpu", *arguments])

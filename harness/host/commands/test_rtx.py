@@ -16,4 +16,4 @@ def command(arguments: Tuple[str, ...]) -> int:
     make test-rtx
     .venv/3.13-rtx/bin/python -m harness test-rtx -k int8
     """
-    return develop.test(["-m", "rtx", "tests/rtx", *arguments])
+    return develop.test_in_a_row(["-m", "rtx", "tests/rtx", *arguments])

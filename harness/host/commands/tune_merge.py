@@ -68,4 +68,5 @@ def _ship(whole: Contents, folder: Path) -> str:
     path = folder / logs.shipped_name(whole.header)
     small = schedules.compact(whole)
     trials.write_whole(path, small.header, small.lines)
-    return f"{path}: {len(small.of(Trial))} schedules, {path.stat().st_size / 1e3:.0f} kB"
+    count = len(small.of(Trial))
+    return f"{path}: {count} schedule{'' if count == 1 else 's'}, {path.stat().st_size / 1e3:.0f} kB"

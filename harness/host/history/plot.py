@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from harness.host.history.judge import SLOWER, Judged
 from harness.host.history.series import Series
 from harness.host.history.tables import called
-from harness.host.report.plots import COLOURS, OTHER, STYLE
+from harness.host.report.drawing import COLOURS, OTHER, STYLE
 
 MOST_PANELS = 16
 MOST_MARKERS = 150

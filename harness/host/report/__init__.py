@@ -1,14 +1,16 @@
-"""Renders a run: rows from records, sentences from ratios, one plot, one Markdown file."""
+"""Renders a run: rows from records, sentences from ratios, plots, one Markdown file and the same as one HTML file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.host.report import language
+
 if TYPE_CHECKING:
-    from harness.host.report.render import Report
+    from harness.host.report.files import Report
 
 
-def write(folder: Path) -> "Report":
-    """Renders the run in `folder` into it. Imported when it is asked for: it needs scipy's slowest part."""
-    from harness.host.report import render
+def write(folder: Path, code: str = language.ENGLISH) -> "Report":
+    """Renders the run in `folder` into it, in this language. Imported when it is asked for: scipy's slowest part."""
+    from harness.host.report import files
 
-    return render.write(folder)
+    return files.write(folder, code)

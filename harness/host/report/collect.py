@@ -4,7 +4,8 @@ from typing import Dict, List, NamedTuple, Optional
 
 from msgspec import UNSET
 
-from harness.host.report import verdicts
+from harness.host.report import recorded, verdicts
+from harness.host.report.language import _, ngettext
 from harness.host.runs import RunData
 from harness.host.stats.summary import Summary, median, summarize
 from harness.records import Accuracy, Engine, Experiment, LatencySamples, Result, ThroughputSamples
@@ -18,6 +19,8 @@ class Parts(NamedTuple):
     compute_ns: float
     d2h_ns: float
     total_ns: float
+    device_ns: Optional[float] = None
+    """Compute on the device's own clock; None where not every cell has it."""
 
 
 class Row(NamedTuple):
@@ -63,12 +66,14 @@ class Row(NamedTuple):
     @property
     def parts(self) -> Parts:
         samples = [result.samples for result in self.results if isinstance(result.samples, LatencySamples)]
+        device = [one for each in samples for one in each.device_ns or []]
         return Parts(
             h2d_ns=median([one for each in samples for one in each.h2d_ns]),
             enqueue_ns=median([one for each in samples for one in each.enqueue_ns]),
             compute_ns=median(self.compute_ns),
             d2h_ns=median([one for each in samples for one in each.d2h_ns]),
             total_ns=median([one for each in samples for one in each.total_ns()]),
+            device_ns=median(device) if all(each.device_ns is not None for each in samples) else None,
         )
 
     @property
@@ -79,14 +84,18 @@ class Row(NamedTuple):
         asked, found = self.experiment.build.precision, self.engine.executed
         if set(found) == {asked}:
             return ""
-        return ", ".join(f"{count} layers in {precision}" for precision, count in sorted(found.items()))
+        return ", ".join(_layers(count, precision) for precision, count in sorted(found.items()))
 
     @property
     def badges(self) -> List[str]:
         """All that a reader must know with any figure of this row."""
-        found = self.deviations
+        found = [recorded.said(text) for text in self.deviations]
         if self.executed:
-            found = [*found, f"{self.experiment.build.precision} was asked for, executed are {self.executed}"]
+            asked = self.experiment.build.precision
+            found = [
+                *found,
+                _("%(asked)s was asked for, executed are %(executed)s", asked=asked, executed=self.executed),
+            ]
         if self.engine is not None and self.engine.precision_note:
             found = [*found, self.engine.precision_note]
         return [*verdicts.badges(self.results), *found]
@@ -101,6 +110,12 @@ class Row(NamedTuple):
                 if kind not in found or int(text.split()[0]) < int(found[kind].split()[0]):
                     found[kind] = text
         return list(found.values())
+
+
+def _layers(count: int, precision: str) -> str:
+    return ngettext(
+        "%(count)s layer in %(precision)s", "%(count)s layers in %(precision)s", count, count=count, precision=precision
+    )
 
 
 def rows(data: RunData) -> List[Row]:

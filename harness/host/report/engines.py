@@ -4,6 +4,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.table import Table
 from harness.host.report.tables import name
 from harness.records import Engine
@@ -15,23 +16,23 @@ def engines(rows: Sequence[Row]) -> Table:
     for row in rows:
         if row.engine is not None:
             found.setdefault(row.engine.key, (row, row.engine))
-    each = list(found.values())
+    used, built = [row for row, engine in found.values()], [engine for row, engine in found.values()]
     columns: List[Tuple[str, List[str]]] = [
-        ("model", [wording.setting(row.experiment) for row, _ in each]),
-        ("engine", [name(row) for row, _ in each]),
-        ("version", [engine.ingredients.version for _, engine in each]),
-        ("key", [engine.key for _, engine in each]),
-        ("build s:", [f"{engine.build_seconds:.2f}" for _, engine in each]),
-        ("size:", [wording.megabytes(sum(engine.files.values())) for _, engine in each]),
-        ("layers run in", [wording.layers(engine.executed) or "-" for _, engine in each]),
-        ("reformats:", ["" if engine.reformats is None else str(engine.reformats) for _, engine in each]),
-        ("device memory:", [_memory(engine.device_memory_bytes) for _, engine in each]),
-        ("precision by", [engine.precision_source for _, engine in each]),
-        ("calibration", [engine.ingredients.calibration or "" for _, engine in each]),
-        ("built for", [engine.ingredients.architecture for _, engine in each]),
+        (_("model"), [wording.setting(row.experiment) for row in used]),
+        (_("engine"), [name(row) for row in used]),
+        (_("version"), [engine.ingredients.version for engine in built]),
+        (_("key"), [engine.key for engine in built]),
+        (_("build s:"), [f"{engine.build_seconds:.2f}" for engine in built]),
+        (_("size:"), [wording.megabytes(sum(engine.files.values())) for engine in built]),
+        (_("layers run in"), [wording.layers(engine.executed) or "-" for engine in built]),
+        (_("reformats:"), ["" if engine.reformats is None else str(engine.reformats) for engine in built]),
+        (_("device memory:"), [_memory(engine.device_memory_bytes) for engine in built]),
+        (_("precision by"), [engine.precision_source for engine in built]),
+        (_("calibration"), [engine.ingredients.calibration or "" for engine in built]),
+        (_("built for"), [engine.ingredients.architecture for engine in built]),
     ]
     told = [(header, cells) for header, cells in columns if any(cells)]
-    return Table([header for header, _ in told], list(zip(*(cells for _, cells in told))))
+    return Table([header for header, cells in told], list(zip(*(cells for header, cells in told))))
 
 
 def _memory(size: Optional[int]) -> str:

@@ -2,14 +2,17 @@
 
 import csv
 import io
-from typing import List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence
 
 from msgspec import UNSET
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.energy import of_row
+from harness.host.report.sensed import OfRows
 from harness.host.runs import Run
 from harness.host.stats.rate import rate
+from harness.records.verdict import LIMITED
 
 COLUMNS = [
     "model",
@@ -40,6 +43,7 @@ COLUMNS = [
     "enqueue_median_ns",
     "d2h_median_ns",
     "total_median_ns",
+    "device_median_ns",
     "per_second_median",
     "per_second_min",
     "per_second_max",
@@ -53,14 +57,25 @@ COLUMNS = [
     "precision_source",
     "reformats",
     "device_memory_bytes",
+    "io_bytes",
+    "peak_rss_bytes",
+    "gross_mj",
+    "gross_half_mj",
+    "above_idle_mj",
+    "power_w",
+    "energy_rounds",
+    "integrity",
+    "hardware",
+    "limited_share",
     "notes",
 ]
 
 
-def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
+def summary_csv(rows: Sequence[Row], planned: Mapping[str, int], sensed: OfRows) -> str:
     """One line per experiment, also where nothing was measured; times in nanoseconds, empty where there is none.
 
-    `planned` is the number of rounds by board.
+    `planned` is the number of rounds by board. Energy is of an inference, the mean over rounds; its half-width is that
+    of the report. `limited_share` is the largest share of a round's iterations that any limit affected.
     Rows of throughput have rates instead: inferences per second over the rounds, and their 95 % interval.
     """
     buffer = io.StringIO()
@@ -84,6 +99,7 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
             "status": "/".join(sorted({result.status for result in row.results})) or "missing",
             "rounds_ok": len(row.times_ns),
             "rounds_planned": planned[row.experiment.system.board],
+            **_beside_times(row, sensed),
             "notes": "; ".join([*row.badges, *dict.fromkeys(one.reason for one in row.results if one.reason)]),
         }
         if row.engine is not None:
@@ -103,12 +119,34 @@ def summary_csv(rows: Sequence[Row], planned: Mapping[str, int]) -> str:
             line.update({name: round(value, 1) for name, value in found._asdict().items()})
             line["fps"] = round(found.fps(build.batch), 3)
             line.update(h2d_median_ns=parts.h2d_ns, enqueue_median_ns=parts.enqueue_ns, d2h_median_ns=parts.d2h_ns)
-            line["total_median_ns"] = parts.total_ns
+            line.update(total_median_ns=parts.total_ns, device_median_ns=parts.device_ns)
         if row.per_second:
             rates = rate(list(row.per_second.values()))._asdict()
             line.update({f"per_second_{name}": value and round(value, 3) for name, value in rates.items()})
         writer.writerow(line)
     return buffer.getvalue()
+
+
+def _beside_times(row: Row, sensed: OfRows) -> Dict[str, object]:
+    """Memory, energy and verdicts; only what there is."""
+    measured = [one for one in row.results if one.samples is not None]
+    found: Dict[str, object] = {
+        "io_bytes": max((one.io_bytes for one in measured if one.io_bytes is not None), default=None),
+        "peak_rss_bytes": max((one.peak_rss_bytes for one in measured), default=0) or None,
+        "integrity": "/".join(sorted({one.integrity.verdict for one in measured if one.integrity is not None})),
+        "hardware": "/".join(sorted({one.hardware.verdict for one in measured if one.hardware is not None})),
+    }
+    causes = [cause for one in measured if one.hardware is not None for cause in one.hardware.causes]
+    shares = [cause.share for cause in causes if cause.weight == LIMITED and cause.share is not None]
+    found["limited_share"] = round(max(shares), 4) if shares else None
+    joules = of_row(row, sensed)
+    if joules.told:
+        gross, above = joules.gross, joules.above_idle
+        found.update(gross_mj=round(gross.value * 1e3, 6), gross_half_mj=round(gross.half * 1e3, 6))
+        found.update(power_w=round(joules.power_w, 4), energy_rounds=len(joules.told))
+        if above:
+            found["above_idle_mj"] = round(sum(value for value, _ in above.values()) / len(above) * 1e3, 6)
+    return found
 
 
 def baseline_txt(run: Run, rows: Sequence[Row], headline: str, rounds: int) -> str:

@@ -1,85 +1,58 @@
-"""Puts a report together and writes it; only this module knows Jinja2 and the report's file names."""
+"""Renders one board's report as Markdown: what stands where. Only this module knows the template and its Jinja2."""
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple
 
 import jinja2
 from msgspec import UNSET
 
-from harness import upgrades
 from harness.host import runs
 from harness.host.report import (
     advice,
+    builds,
+    conditions,
+    energy,
     engines,
-    exports,
-    headline,
-    plots,
+    facts,
+    language,
+    matrix,
+    memory,
     ratios,
-    sections,
     steadiness,
     table,
     tables,
     tuning,
-    tuning_plot,
+    unmeasured,
     verdicts,
     wording,
 )
-from harness.host.report.collect import Row, rows
-from harness.host.report.compare import ENOUGH_BUILDS, comparisons, thread_comparisons
+from harness.host.report.collect import Row
+from harness.host.report.compare import ENOUGH_BUILDS
+from harness.host.report.findings import Findings
 from harness.host.runs import RunData
 from harness.records import Machine
 
 TEMPLATES = Path(__file__).parent / "templates"
-REPORT, PLOT, COURSE, TUNING = "report.md", "latency.svg", "course.svg", "tuning.svg"
-CSV, TEXT = "summary.csv", "baseline.txt"
 
 
-class Report(NamedTuple):
-    path: Path
-    headline: str
+class Beside(NamedTuple):
+    """Names of the files that the report refers to."""
+
+    plot: str
+    course: str
+    tuning_plot: str
+    csv: str
+    text: str
 
 
-def write(folder: Path) -> Report:
-    """Renders the run in `folder` into it; every file appears whole or not at all."""
-    boards = runs.load(folder)
-    run, found = boards[0].run, [rows(data) for data in boards]
-    texts, sentences = [], []
-    for data, each in zip(boards, found):
-        mark = f"-{data.on.board}" if len(boards) > 1 else ""
-        plot, course, effort = (f"{Path(name).stem}{mark}.svg" for name in (PLOT, COURSE, TUNING))
-        text, sentence = render(data, each, plot, course, effort)
-        upgrades.write_bytes(folder / plot, plots.distribution(each))
-        upgrades.write_bytes(folder / course, plots.course(each))
-        if data.tunings:
-            upgrades.write_bytes(folder / effort, tuning_plot.effort(tuning.tuned(data, each)))
-        texts.append(text)
-        sentences.append(sentence)
-    headline_, text = sentences[0], texts[0]
-    if len(boards) > 1:
-        headline_ = "; ".join(f"{data.on.board}: {said}" for data, said in zip(boards, sentences))
-        text = sections.of_boards(run.plan.title, [data.on.board for data in boards], sentences, texts)
-    together = [row for each in found for row in each]
-    upgrades.write_bytes(
-        folder / CSV, exports.summary_csv(together, {data.on.board: data.rounds for data in boards}).encode("utf-8")
-    )
-    upgrades.write_bytes(
-        folder / TEXT,
-        exports.baseline_txt(run, together, headline_, max(data.rounds for data in boards)).encode("utf-8"),
-    )
-    upgrades.write_bytes(folder / REPORT, text.encode("utf-8"))
-    return Report(folder / REPORT, headline_)
-
-
-def render(
-    data: RunData, found: List[Row], plot: str = PLOT, course: str = COURSE, effort: str = TUNING
-) -> "tuple[str, str]":
-    """The report of one board and its headline, from records alone."""
-    compared = comparisons(found, data.run.plan.baseline, data.pilot)
-    threads = thread_comparisons(found, data.pilot)
-    headlined = compared or threads
-    latencies, rates = ([one for one in compared if one.throughput is kind] for kind in (False, True))
-    said = headline.sentences(headlined, found, data.run.plan.baseline)
+def render(board: Findings, beside: Beside) -> str:
+    """The report of one board, in the language that is written now."""
+    data, found, told = board.data, board.rows, board.told
+    latencies, rates = ([one for one in board.compared if one.throughput is kind] for kind in (False, True))
+    said = board.sentences()
     notes = table.Footnotes()
+    seen = verdicts.seen(data.results)
+    of_energy = energy.section(found, told, notes)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(TEMPLATES)),
         undefined=jinja2.StrictUndefined,
@@ -87,28 +60,40 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # this is Markdown; table.markdown escapes what is special there
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(language.found, language.found_plural, newstyle=True)  # type: ignore[attr-defined]
     environment.filters["table"] = table.markdown
-    text = environment.get_template("report.md.j2").render(
+    return environment.get_template("report.md.j2").render(
         run=data.run,
         added=data.rounds - data.run.plan.rounds,
         machine=data.machine,
+        code=language.current(),
         headline=said[0],
         also=said[1:],
         unfinished=_unfinished(data),
-        seen=verdicts.seen(data.results),
+        seen=seen,
+        counts=", ".join(f"{word} {count}" for word, count in seen.counts.items()),
         broken=data.broken,
         latency=tables.latency(found, data.rounds, notes),
         throughput=tables.throughput(found, data.rounds, notes),
         compared=ratios.compared(latencies, notes),
         rates=ratios.rates_compared(rates, notes),
-        threads=ratios.compared([one for one in threads if not one.throughput], notes),
-        thread_rates=ratios.rates_compared([one for one in threads if one.throughput], notes),
+        threads=ratios.compared([one for one in board.threads if not one.throughput], notes),
+        thread_rates=ratios.rates_compared([one for one in board.threads if one.throughput], notes),
+        matrices=matrix.matrices(found, notes, data.pilot),
+        of_several_builds=builds.table(found, notes),
+        energy=of_energy,
         notes=notes.lines(),
-        few=steadiness.few(headlined),
+        unmeasured=unmeasured.lines(data, found, told, of_energy),
+        conditions=conditions.table(found, told),
+        memory=memory.table(found),
+        few=steadiness.few(board.headlined),
         steady=steadiness.table(found),
         bounds=tables.percentile_bounds(found),
         steps=tables.steps(found),
+        device_times=tables.times_itself(found),
         accuracy=tables.accuracy(found),
         engines=engines.engines(found),
         settings=engines.settings(found),
@@ -117,18 +102,13 @@ def render(
         untried=_untried(found, data.machine),
         shortfalls=tables.shortfalls(found),
         generated=[wording.model(one.reference) for one in data.run.models if one.weights == "generated"],
-        facts=_facts(data.machine),
+        facts=facts.facts(data.machine),
         jetson=data.machine.l4t is not None,
         container=data.machine.container,
-        steps_next=advice.steps(data, found, headlined),
+        steps_next=advice.steps(data, found, board.headlined),
         tuned=tuning.tuned(data, found),
-        tuning_plot=effort,
-        plot=plot,
-        course=course,
-        csv=CSV,
-        text=TEXT,
+        **beside._asdict(),
     )
-    return text, said[0]
 
 
 def _untried(rows: List[Row], machine: Machine) -> bool:
@@ -136,37 +116,6 @@ def _untried(rows: List[Row], machine: Machine) -> bool:
     return machine.l4t is not None or any(row.experiment.build.backend.startswith("tensorrt") for row in rows)
 
 
-def _unfinished(data: RunData) -> str:
+def _unfinished(data: RunData) -> Dict[str, int]:
     planned, ended = len(runs.cells(data.run, data.on)), len(data.results)
-    return "" if ended >= planned else f"{ended} of {planned} cells have ended"
-
-
-def _facts(machine: Machine) -> Dict[str, Any]:
-    """The machine, a fact a line."""
-    container = machine.container
-    boxed = (
-        {}
-        if container is None
-        else {
-            "container": f"pin {container.jetpack}, image {container.image[:19]}, Docker {container.engine_version}",
-            "base image": f"{container.base}, {', '.join(container.base_digests) or 'no digest known'}",
-            "GPU access": container.gpu,
-        }
-    )
-    if container is not None and container.memory_limit_bytes is not None:
-        boxed["memory limit"] = (
-            f"{container.memory_limit_bytes / 1e9:.1f} GB of CPU memory; a GPU's is not counted by it"
-        )
-    outside = {"module": machine.module, "L4T": machine.l4t}
-    return {
-        "board": machine.board,
-        "system": f"{machine.system}, kernel {machine.kernel}, {machine.architecture}",
-        "processor": f"{machine.cpu_model}, {machine.logical_cpus} logical CPUs, {machine.allowed_threads} allowed",
-        "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
-        "CPU governor": machine.governor or "not readable here, so clocks are unknown",
-        "clock": f"CLOCK_MONOTONIC, smallest step seen {machine.timer_step_ns} ns",
-        "Python": machine.python,
-        "harness": f"{machine.harness_version}, sources {machine.harness_revision}",
-        **{name: value for name, value in outside.items() if value},
-        **boxed,
-    }
+    return {} if ended >= planned else {"ended": ended, "planned": planned}

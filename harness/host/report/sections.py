@@ -3,20 +3,26 @@
 import re
 from typing import List
 
+from harness.host.report.language import _
+
 
 def of_boards(title: str, boards: List[str], headlines: List[str], texts: List[str]) -> str:
+    headings = [_("Board %(board)s", board=board) for board in boards]
     lines = [
         f"# {title}",
         "",
-        f"Measured on {len(boards)} boards at the same time, each for itself: a ratio compares engines of one",
-        "board, never boards.",
+        _(
+            "Measured on %(count)s boards at the same time, each for itself: a ratio compares engines of one board, "
+            "never boards.",
+            count=len(boards),
+        ),
         "",
-        *[f"* [{board}](#board-{_anchor(board)}): **{said}**" for board, said in zip(boards, headlines)],
+        *[f"* [{board}](#{anchor(heading)}): **{said}**" for board, heading, said in zip(boards, headings, headlines)],
         "",
     ]
-    for board, text in zip(boards, texts):
+    for heading, text in zip(headings, texts):
         body = re.sub(r"^# .*\n", "", text, count=1)
-        lines += [f"## Board {board}", _deeper(body)]
+        lines += [f"## {heading}", _deeper(body)]
     return "\n".join(lines)
 
 
@@ -32,6 +38,6 @@ def _deeper(text: str) -> str:
     return "".join(parts)
 
 
-def _anchor(name: str) -> str:
-    """As code-hosting pages make it: lower case, dots dropped."""
-    return re.sub(r"[^a-z0-9_-]", "", name.lower())
+def anchor(heading: str) -> str:
+    """As code-hosting pages make it: lower case, blanks to hyphens, punctuation dropped."""
+    return re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))

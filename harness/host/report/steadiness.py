@@ -7,8 +7,9 @@ import numpy
 from harness.host.report import wording
 from harness.host.report.collect import Row
 from harness.host.report.compare import Comparison
+from harness.host.report.language import _, ngettext
 from harness.host.report.table import Table
-from harness.host.report.tables import name
+from harness.host.report.tables import name, named
 from harness.host.stats.drift import trend
 from harness.host.stats.ratio import Ratio
 from harness.host.stats.steadiness import LEAST_ROUNDS, LEVEL, CellFlags, of_cell, of_rounds
@@ -32,23 +33,23 @@ class Steadiness(NamedTuple):
     @property
     def verdict(self) -> str:
         """`DRIFTING` before `NOISY` before `STABLE`."""
-        if self.rounds or any(cell.drifts or cell.changes for _, cell in self.cells):
+        if self.rounds or any(cell.drifts or cell.changes for number, cell in self.cells):
             return "DRIFTING"
-        outliers = sum(cell.outliers for _, cell in self.cells)
-        many = outliers > NOISY * sum(cell.iterations for _, cell in self.cells)
+        outliers = sum(cell.outliers for number, cell in self.cells)
+        many = outliers > NOISY * sum(cell.iterations for number, cell in self.cells)
         return "NOISY" if many or self.spread > NOISY else "STABLE"
 
 
 def steadiness(row: Row) -> Steadiness:
     """Of a row that has latencies."""
     samples = [(one.round, one.samples.compute_ns) for one in row.results if isinstance(one.samples, LatencySamples)]
-    medians = numpy.log([row.medians_ns[number] or 1 for number, _ in samples])
+    medians = numpy.log([row.medians_ns[number] or 1 for number, values in samples])
     over = 0.0
     if len(medians) >= LEAST_ROUNDS and float(trend(medians)) < LEVEL:
         over = float(numpy.exp(medians[-1] - medians[0]) - 1)
     return Steadiness(
         cells=[(number, of_cell(values)) for number, values in samples],
-        spread=float(numpy.median([_spread(numpy.asarray(values, float)) for _, values in samples])),
+        spread=float(numpy.median([_spread(numpy.asarray(values, float)) for number, values in samples])),
         rounds=over,
     )
 
@@ -59,7 +60,7 @@ def table(rows: Sequence[Row]) -> Table:
         if not (row.ok and row.computes):
             continue
         found = steadiness(row)
-        cells = [cell for _, cell in found.cells]
+        cells = [cell for number, cell in found.cells]
         iterations = sum(cell.iterations for cell in cells)
         lines.append(
             [
@@ -67,15 +68,19 @@ def table(rows: Sequence[Row]) -> Table:
                 name(row),
                 str(row.experiment.inference.threads),
                 found.verdict,
-                f"{found.spread * 100:.2g} %",
-                f"{sum(cell.outliers for cell in cells)} of {iterations}",
-                f"{sum(cell.effective for cell in cells):.0f} of {iterations}",
+                wording.percent(f"{found.spread * 100:.2g}"),
+                _of(f"{sum(cell.outliers for cell in cells)}", iterations),
+                _of(f"{sum(cell.effective for cell in cells):.0f}", iterations),
                 _drift(found) or "-",
                 _changes(found) or "-",
             ]
         )
-    headers = ["model", "engine", "threads:", "verdict", "spread:", "outliers:", "worth:", "drift", "changes of level"]
-    return Table(headers, lines)
+    headers = [_("verdict"), _("spread:"), _("outliers:"), _("worth:"), _("drift"), _("changes of level")]
+    return Table([*named(), *headers], lines)
+
+
+def _of(count: str, iterations: int) -> str:
+    return _("%(count)s of %(iterations)s", count=count, iterations=iterations)
 
 
 def flags(value: Ratio) -> List[str]:
@@ -85,12 +90,14 @@ def flags(value: Ratio) -> List[str]:
     if found.apart:
         logs = numpy.log(value.per_round)
         far = value.per_round[int(numpy.abs(logs - logs.mean()).argmax())]
-        said.append(f"one round's ratio, {wording.times(far)}, lies further from the others than chance has it")
-    if found.trend:
-        way = "rises" if value.per_round[-1] > value.per_round[0] else "falls"
-        said.append(f"the ratio {way} from the first round to the last: there is no one ratio, this is its mean")
+        ratio = wording.times(far)
+        said.append(_("one round's ratio, %(ratio)s, lies further from the others than chance has it", ratio=ratio))
+    if found.trend and value.per_round[-1] > value.per_round[0]:
+        said.append(_("the ratio rises from the first round to the last: there is no one ratio, this is its mean"))
+    elif found.trend:
+        said.append(_("the ratio falls from the first round to the last: there is no one ratio, this is its mean"))
     if found.remembers:
-        said.append("rounds are more alike the closer they are: the interval is narrower than it should be")
+        said.append(_("rounds are more alike the closer they are: the interval is narrower than it should be"))
     return said
 
 
@@ -109,10 +116,10 @@ def _drift(found: Steadiness) -> str:
     within = [(number, cell.drift.slope) for number, cell in found.cells if cell.drift is not None and cell.drifts]
     said = []
     if within:
-        worst = max((slope for _, slope in within), key=abs)
-        said.append(f"{worst * 100:+.2g} % within {_rounds([number for number, _ in within])}")
+        worst = max((slope for number, slope in within), key=abs)
+        said.append(_within(f"{worst * 100:+.2g}", [number for number, slope in within]))
     if found.rounds:
-        said.append(f"{found.rounds * 100:+.2g} % over all rounds")
+        said.append(_("%(percent)s %% over all rounds", percent=f"{found.rounds * 100:+.2g}"))
     return ", ".join(said)
 
 
@@ -121,11 +128,24 @@ def _changes(found: Steadiness) -> str:
     if not there:
         return ""
     number, worst = max(there, key=lambda one: abs(one[1].step))
-    more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-    return f"{worst.step * 100:+.2g} % from iteration {worst.at + 1} of round {number} on{more}"
+    change = {"percent": f"{worst.step * 100:+.2g}", "iteration": worst.at + 1, "round": number}
+    if len(there) == 1:
+        return _("%(percent)s %% from iteration %(iteration)s of round %(round)s on", **change)
+    return _(
+        "%(percent)s %% from iteration %(iteration)s of round %(round)s on and %(more)s more",
+        more=len(there) - 1,
+        **change,
+    )
 
 
-def _rounds(numbers: Sequence[int]) -> str:
+def _within(percent: str, numbers: Sequence[int]) -> str:
     if len(numbers) > 5:
-        return f"{len(numbers)} rounds"
-    return f"round{'s' if len(numbers) > 1 else ''} {', '.join(str(number) for number in numbers)}"
+        return _("%(percent)s %% within %(count)s rounds", percent=percent, count=len(numbers))
+    told = ", ".join(str(number) for number in numbers)
+    return ngettext(
+        "%(percent)s %% within round %(rounds)s",
+        "%(percent)s %% within rounds %(rounds)s",
+        len(numbers),
+        percent=percent,
+        rounds=told,
+    )

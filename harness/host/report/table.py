@@ -2,6 +2,8 @@
 
 from typing import Dict, List, NamedTuple, Sequence
 
+from rich.cells import cell_len
+
 from harness.host.printable import printable
 
 
@@ -16,14 +18,20 @@ def markdown(table: Table) -> str:
     headers = [header.rstrip(":") for header in table.headers]
     right = [header.endswith(":") for header in table.headers]
     cells = [[_escaped(cell) for cell in row] for row in table.rows]
-    widths = [max(3, *(len(row[column]) for row in [headers, *cells])) for column in range(len(headers))]
+    widths = [max(3, *(cell_len(row[column]) for row in [headers, *cells])) for column in range(len(headers))]
 
     def line(row: Sequence[str]) -> str:
-        padded = [cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right)]
+        padded = [_padded(cell, width, flush) for cell, width, flush in zip(row, widths, right)]
         return f"| {' | '.join(padded)} |"
 
     rule = [("-" * (width - 1) + ":") if flush else "-" * width for width, flush in zip(widths, right)]
     return "\n".join([line(headers), line(rule), *(line(row) for row in cells)])
+
+
+def _padded(cell: str, width: int, right: bool) -> str:
+    """To so many columns of a terminal, in which a Korean syllable takes two."""
+    blanks = " " * (width - cell_len(cell))
+    return blanks + cell if right else cell + blanks
 
 
 def _escaped(text: str) -> str:

@@ -1,9 +1,10 @@
 """The report's tables: functions from rows to cells."""
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.host.report import wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _
 from harness.host.report.table import Footnotes, Table
 from harness.host.stats import percentiles
 from harness.host.stats.rate import rate
@@ -19,7 +20,7 @@ def rounds_ok(row: Row, planned: int) -> str:
 
 
 def latency(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
-    headers = ["model", "engine", "threads:", "mean:", "std:", "min:", "median:", "max:", "P95:", "P99:", "FPS:", "n:"]
+    figures = [_("mean:"), _("std:"), _("min:"), _("median:"), _("max:"), _("P95:"), _("P99:"), _("FPS:"), _("n:")]
     lines = []
     for row in rows:
         if not row.ok:
@@ -35,13 +36,19 @@ def latency(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
                 f"{found.fps(build.batch):.1f}" if row.computes else "-",
                 str(found.n),
                 rounds_ok(row, planned),
-                notes.mark(row.badges + ([NOTHING_COMPUTED] if not row.computes else [])),
+                notes.mark(row.badges + ([nothing_computed()] if not row.computes else [])),
             ]
         )
-    return Table([*headers, "rounds:", "notes"], lines)
+    return Table([*named(), *figures, _("rounds:"), _("notes")], lines)
 
 
-NOTHING_COMPUTED = "computes nothing: this is what the harness itself adds to every row"
+def named() -> List[str]:
+    """Headers of the columns by which a row is known."""
+    return [_("model"), _("engine"), _("threads:")]
+
+
+def nothing_computed() -> str:
+    return _("computes nothing: this is what the harness itself adds to every row")
 
 
 def throughput(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
@@ -51,9 +58,9 @@ def throughput(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
         if not row.per_second:
             continue
         found, inference = rate(list(row.per_second.values())), row.experiment.inference
-        interval = "none"
+        interval = _("none")
         if found.low is not None and found.high is not None:
-            interval = f"{wording.rate(found.low)} to {wording.rate(found.high)}"
+            interval = wording.span(wording.rate(found.low), wording.rate(found.high))
         counts = [result.samples.count for result in row.results if result.samples is not None]
         lines.append(
             [
@@ -65,11 +72,11 @@ def throughput(rows: Sequence[Row], planned: int, notes: Footnotes) -> Table:
                 f"{found.median * row.experiment.build.batch:.1f}" if row.computes else "-",
                 str(sum(counts)),
                 f"{len(row.per_second)}/{planned}",
-                notes.mark(row.badges + ([NOTHING_COMPUTED] if not row.computes else [])),
+                notes.mark(row.badges + ([nothing_computed()] if not row.computes else [])),
             ]
         )
-    headers = ["model", "engine", "threads:", "median:", "min:", "max:", "95 % interval", "images/s:", "n:", "rounds:"]
-    return Table([*headers, "notes"], lines)
+    figures = [_("median:"), _("min:"), _("max:"), _("95 %% interval"), _("images/s:"), _("n:"), _("rounds:")]
+    return Table([*named(), *figures, _("notes")], lines)
 
 
 def percentile_bounds(rows: Sequence[Row]) -> Table:
@@ -80,19 +87,31 @@ def percentile_bounds(rows: Sequence[Row]) -> Table:
         cells = []
         for percentile in (50, 95, 99):
             low, high = percentiles.bound(row.compute_ns, percentile)
-            missing = f"no bound: n = {len(row.compute_ns)}, {percentiles.needed(percentile)} would do"
-            cells.append(f"{wording.milliseconds(low)} to {wording.milliseconds(high) if high else missing}")
+            missing = _(
+                "no bound: n = %(count)s, %(needed)s would do",
+                count=len(row.compute_ns),
+                needed=percentiles.needed(percentile),
+            )
+            cells.append(wording.span(wording.milliseconds(low), wording.milliseconds(high) if high else missing))
         threads = str(row.experiment.inference.threads)
         lines.append([wording.setting(row.experiment), name(row), threads, *cells])
-    return Table(["model", "engine", "threads:", "median", "P95", "P99"], lines)
+    return Table([*named(), _("median"), _("P95"), _("P99")], lines)
+
+
+def times_itself(rows: Sequence[Row]) -> bool:
+    """Whether any row has times of its device's own clock."""
+    return any(row.ok and row.parts.device_ns is not None for row in rows)
 
 
 def steps(rows: Sequence[Row]) -> Table:
+    """With a column for the device's own clock where any has one."""
     lines = []
+    device = times_itself(rows)
     for row in rows:
         if row.ok:
             parts = row.parts
-            values = (parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns, parts.total_ns)
+            values: List[Optional[float]] = [parts.h2d_ns, parts.enqueue_ns, parts.compute_ns, parts.d2h_ns]
+            values += [parts.total_ns, *([parts.device_ns] if device else [])]
             lines.append(
                 [
                     wording.setting(row.experiment),
@@ -101,7 +120,8 @@ def steps(rows: Sequence[Row]) -> Table:
                     *(wording.milliseconds(value) for value in values),
                 ]
             )
-    return Table(["model", "engine", "threads:", "h2d:", "enqueue:", "compute:", "d2h:", "total:"], lines)
+    parts_ = [_("h2d:"), _("enqueue:"), _("compute:"), _("d2h:"), _("total:")]
+    return Table([*named(), *parts_, *([_("device:")] if device else [])], lines)
 
 
 def accuracy(rows: Sequence[Row]) -> Table:
@@ -119,11 +139,11 @@ def accuracy(rows: Sequence[Row]) -> Table:
                     one.output,
                     *_errors(one),
                     f"{row.accuracy.tolerance:g}",
-                    "within" if one.relative_rms <= row.accuracy.tolerance else "beyond",
+                    wording.verdict("within" if one.relative_rms <= row.accuracy.tolerance else "beyond"),
                 ]
             )
-    headers = ["model", "engine", "threads:", "output", "max abs:", "relative RMS:", "cosine:", "allowed:", "verdict"]
-    return Table(headers, lines)
+    errors = [_("max abs:"), _("relative RMS:"), _("cosine:"), _("allowed:"), _("verdict")]
+    return Table([*named(), _("output"), *errors], lines)
 
 
 def _errors(one: OutputAccuracy) -> Tuple[str, str, str]:
@@ -141,5 +161,7 @@ def shortfalls(rows: Sequence[Row]) -> Table:
         for (status, reason), results in groups.items():
             numbers = ", ".join(str(result.round) for result in results)
             threads = str(row.experiment.inference.threads)
-            lines.append([wording.setting(row.experiment), name(row), threads, status, numbers, reason])
-    return Table(["model", "engine", "threads:", "status", "rounds", "reason"], lines)
+            lines.append(
+                [wording.setting(row.experiment), name(row), threads, wording.verdict(status), numbers, reason]
+            )
+    return Table([*named(), _("status"), _("rounds"), _("reason")], lines)

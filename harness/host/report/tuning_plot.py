@@ -6,7 +6,7 @@ from typing import Any, Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from harness.host.report.plots import COLOURS, STYLE
+from harness.host.report.drawing import COLOURS, GRID, STYLE
 from harness.host.report.tuning import Tuned
 
 WIDTH, HEIGHT = 9.0, 2.4
@@ -19,7 +19,7 @@ def effort(each: Sequence[Tuned]) -> bytes:
         figure = Figure(figsize=(WIDTH, max(1, len(drawn)) * HEIGHT), layout="constrained")
         if not drawn:
             figure.text(0.5, 0.5, "the records tell no course of their tuning", ha="center")
-        axes = figure.subplots(len(drawn), 2, squeeze=False, sharey="row") if drawn else []
+        axes: Any = figure.subplots(len(drawn), 2, squeeze=False, sharey="row") if drawn else []
         for (left, right), one in zip(axes, drawn):
             curve = one.account.curve
             times = [point.estimated_ns / 1e6 for point in curve]
@@ -37,7 +37,7 @@ def _panel(axis: Any, x: Sequence[float], y: Sequence[float], name: str) -> None
     axis.set_xlabel(name, fontsize=9)
     axis.set_ylim(bottom=0)
     axis.set_xlim(left=0)
-    axis.grid(color="#dddddd", linewidth=0.6)
+    axis.grid(color=GRID, linewidth=0.6)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     axis.set_axisbelow(True)

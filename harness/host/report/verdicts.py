@@ -2,6 +2,8 @@
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
+from harness.host.report import recorded
+from harness.host.report.language import _
 from harness.records import Cause, Result
 from harness.records.verdict import CLEAN, INVALID, LIMITED, UNKNOWN, VALID
 
@@ -54,14 +56,16 @@ def seen(results: Sequence[Result]) -> Seen:
             if verdict is not None:
                 counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
         for cause in _causes(result):
-            text = f"{cause.reason} ({cause.advice})" if cause.advice else cause.reason
+            reason, advice = recorded.said(cause.reason), recorded.said(cause.advice)
+            text = f"{reason} ({advice})" if advice else reason
             if cause.weight == UNKNOWN:
                 unknown[text] = None
             elif cause.weight not in MARKED:
                 noted[text] = None
         for channel in result.telemetry.channels if result.telemetry is not None else []:
             if not channel.readings:
-                absent[f"{channel.what} (`{channel.name}`): {channel.reason or 'it gave no reading'}"] = None
+                reason = recorded.said(channel.reason) or _("it gave no reading")
+                absent[f"{recorded.said(channel.what)} (`{channel.name}`): {reason}"] = None
     ordered = {word: counts[word] for word in (VALID, INVALID, CLEAN, LIMITED, UNKNOWN) if word in counts}
     return Seen(ordered, list(unknown), list(noted), list(absent))
 
@@ -76,6 +80,13 @@ def _share(cause: Cause) -> float:
 
 def _badge(by_round: Dict[int, Cause], rounds: int) -> str:
     worst = max(by_round.values(), key=_share)
-    share = f", up to {worst.share:.0%} of its iterations" if worst.share is not None else ""
-    advice = f"; {worst.advice}" if worst.advice else ""
-    return f"{worst.weight} in {len(by_round)} of {rounds} rounds: {worst.reason}{share}{advice}"
+    told = {"weight": worst.weight, "marked": len(by_round), "rounds": rounds, "reason": recorded.said(worst.reason)}
+    if worst.share is None:
+        said = _("%(weight)s in %(marked)s of %(rounds)s rounds: %(reason)s", **told)
+    else:
+        said = _(
+            "%(weight)s in %(marked)s of %(rounds)s rounds: %(reason)s, up to %(share)s of its iterations",
+            share=f"{worst.share:.0%}",
+            **told,
+        )
+    return f"{said}; {recorded.said(worst.advice)}" if worst.advice else said

@@ -1,10 +1,12 @@
 """How things are called and figures are spelled in a report."""
 
+import functools
 import math
-from typing import Dict, List, Optional
+from typing import Dict, Iterable, List, Optional
 
 from msgspec import UNSET
 
+from harness.host.report.language import _, ngettext
 from harness.records import Experiment
 
 BACKENDS = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX", "tvm": "TVM", "onnxruntime": "ONNX Runtime"}
@@ -24,12 +26,12 @@ def short(experiment: Experiment, variant: str) -> str:
 def long(experiment: Experiment, variant: str) -> str:
     """`TVM untuned, znver3`: backend and all of its variant; of several builds, which."""
     number = experiment.build.build_number
-    return _named(experiment, variant, [] if number is UNSET else [f"build {number}"])
+    return _named(experiment, variant, [] if number is UNSET else [_("build %(number)s", number=number)])
 
 
 def of_builds(experiment: Experiment, variant: str, builds: int) -> str:
     """As `long`, of all builds together."""
-    return _named(experiment, variant, [f"{builds} builds"] if builds > 1 else [])
+    return _named(experiment, variant, [builds_counted(builds)] if builds > 1 else [])
 
 
 def _named(experiment: Experiment, variant: str, more: List[str]) -> str:
@@ -44,15 +46,33 @@ def model(reference: str) -> str:
 
 
 def threads(count: int) -> str:
-    return f"{count} thread" if count == 1 else f"{count} threads"
+    return ngettext("%(count)s thread", "%(count)s threads", count, count=count)
+
+
+def rounds(count: int) -> str:
+    return ngettext("%(count)s round", "%(count)s rounds", count, count=count)
+
+
+def builds_counted(count: int) -> str:
+    return ngettext("%(count)s build", "%(count)s builds", count, count=count)
+
+
+def span(low: str, high: str) -> str:
+    """`22.6 to 22.7`: an interval, in figures as they are printed."""
+    return _("%(low)s to %(high)s", low=low, high=high)
+
+
+def both(names: Iterable[str]) -> str:
+    """`A`, `A and B`, `A and B and C`; each once."""
+    return functools.reduce(lambda one, other: _("%(one)s and %(other)s", one=one, other=other), dict.fromkeys(names))
 
 
 def setting(experiment: Experiment) -> str:
     """What a comparison must have in common: `yolov5n 320, fp32`, and the rest where it is not the usual."""
     build, inference = experiment.build, experiment.inference
     words = [model(build.model), build.precision]
-    words += [f"batch {build.batch}"] if build.batch > 1 else []
-    words += [f"{inference.io_memory} memory"] if inference.io_memory != "host" else []
+    words += [_("batch %(size)s", size=build.batch)] if build.batch > 1 else []
+    words += [_("%(kind)s memory", kind=inference.io_memory)] if inference.io_memory != "host" else []
     words += [inference.issue_mode] if inference.issue_mode != "latency" else []
     return ", ".join(words)
 
@@ -70,7 +90,7 @@ def figure(value: float, digits: int = 3) -> str:
 def milliseconds(nanoseconds: Optional[float]) -> str:
     """Four digits for what is a millisecond and more, down to the nanosecond below."""
     if nanoseconds is None:
-        return "none"
+        return _("none")
     value = nanoseconds / 1e6
     if value >= 1000:
         return f"{value:.0f}"
@@ -86,8 +106,31 @@ def times(value: float) -> str:
     return f"{value:.3f}" if 0.9 <= value <= 1.1 else figure(value)
 
 
+def percent(figure: str) -> str:
+    """`0.74 %`, of a figure as it is printed."""
+    return _("%(figure)s %%", figure=figure)
+
+
 def rate(per_second: float) -> str:
     return figure(per_second, 4)
+
+
+def verdict(word: str) -> str:
+    """A verdict as a table shows it; those in capitals are the same in every language."""
+    words = {
+        "less time": _("less time"),
+        "more time": _("more time"),
+        "higher rate": _("higher rate"),
+        "lower rate": _("lower rate"),
+        "not distinguishable": _("not distinguishable"),
+        "no verdict": _("no verdict"),
+        "within": _("within"),
+        "beyond": _("beyond"),
+        "skipped": _("skipped"),
+        "failed": _("failed"),
+        "crashed": _("crashed"),
+    }
+    return words.get(word, word)
 
 
 def layers(executed: Dict[str, int]) -> str:
@@ -95,4 +138,4 @@ def layers(executed: Dict[str, int]) -> str:
 
 
 def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else _("%(size)s bytes", size=size)

@@ -24,7 +24,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy
 
 from harness.host.stats.ratio import Ratio, ratio
-from harness.host.stats.welch import half_width
+from harness.host.stats.welch import half_width, p_value
 
 LEAST_BUILDS = 2
 """Of either side, for an interval that covers builds."""
@@ -46,9 +46,12 @@ def ratio_of_builds(ours_ns: Side, baseline_ns: Side, confidence: float = 0.95, 
         return found
     builds = [_of_builds(side, common) for side in (ours_ns, baseline_ns)]
     rounds = (found.deviation**2 / len(common), found.freedom)
-    half = max(half_width(some, confidence) for some in (builds, [rounds], [*builds, rounds]))
+    either = (builds, [rounds], [*builds, rounds])
+    half = max(half_width(some, confidence) for some in either)
     low, high = found.value * math.exp(-half), found.value * math.exp(half)
-    return found._replace(low=low, high=high, deviation=None, freedom=0)
+    # The widest interval leaves out 1 where each of them does, so its test is the one with the largest p.
+    p = max(p_value(math.log(found.value), some) for some in either)
+    return found._replace(low=low, high=high, deviation=None, freedom=0, p_over_builds=p)
 
 
 def covers_builds(ours: int, baseline: int) -> bool:

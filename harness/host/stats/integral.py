@@ -64,6 +64,21 @@ def integrate(
     return Integral(joules, math.sqrt(ends), math.sqrt(noise), seconds / update_s)
 
 
+def watts(column: Column, unit: str, wraps_at: Optional[float] = None) -> Optional[Column]:
+    """Power over time: as it was read, or of a counter what it grew by between two readings, halfway between them.
+
+    None where a counter was set back, or was read less than twice.
+    """
+    if unit in POWERS:
+        return Column(column.t_ns, column.value * POWERS[unit])
+    joules = _unwrapped(column.value * COUNTERS[unit], None if wraps_at is None else wraps_at * COUNTERS[unit])
+    steps = numpy.diff(column.t_ns) / 1e9
+    grown = numpy.diff(joules)
+    if not len(grown) or (grown < 0).any() or (steps <= 0).any():
+        return None
+    return Column(column.t_ns[1:] - numpy.diff(column.t_ns) // 2, grown / steps)
+
+
 def _jumps(times: numpy.ndarray, values: numpy.ndarray, begin: float, end: float) -> List[float]:
     """How much the power around each end of a window differs from the mean within: by that a late reading is off."""
     inside = values[(times >= begin) & (times <= end)]

@@ -6,11 +6,12 @@ Source: Holm, Scandinavian Journal of Statistics 6 (1979).
 """
 
 import itertools
-from typing import List, Mapping, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy
 
-from harness.host.stats.ratio import Ratio, ratio
+from harness.host.stats.builds import Side, ratio_of_builds
+from harness.host.stats.ratio import Ratio
 
 LEVEL = 0.05
 
@@ -32,10 +33,10 @@ class Pair(NamedTuple):
         return self.ratio.verdict if self.adjusted_p < LEVEL else "not distinguishable"
 
 
-def every_pair(medians_ns: Sequence[Mapping[int, float]]) -> List[Pair]:
-    """From each row's medians by round; each pair once, the later row over the earlier one."""
-    numbers = itertools.combinations(range(len(medians_ns)), 2)
-    found = [(ours, baseline, ratio(medians_ns[ours], medians_ns[baseline])) for baseline, ours in numbers]
+def every_pair(sides: Sequence[Side], pilot: int = 0) -> List[Pair]:
+    """From each row's medians by round, one mapping a build; each pair once, the later row over the earlier one."""
+    numbers = itertools.combinations(range(len(sides)), 2)
+    found = [(ours, baseline, ratio_of_builds(sides[ours], sides[baseline], pilot=pilot)) for baseline, ours in numbers]
     tested = [one.p for _, _, one in found if one is not None and one.p is not None]
     adjusted = iter(holm(tested))
     return [

@@ -30,6 +30,8 @@ class Ratio(NamedTuple):
     """Of the per-round differences of logs; None with fewer than 3 common rounds."""
     freedom: int = 0
     """Degrees of freedom of the deviation."""
+    p_over_builds: Optional[float] = None
+    """Of the test that the ratio is 1, where the interval covers builds; it says the same as the interval."""
 
     @property
     def rounds(self) -> int:
@@ -56,9 +58,9 @@ class Ratio(NamedTuple):
 
     @property
     def p(self) -> Optional[float]:
-        """Of Student's t test that the ratio is 1, two-sided; None where there is no interval."""
+        """Of the test that the ratio is 1, two-sided, Student's unless it covers builds; None without an interval."""
         if self.deviation is None:
-            return None
+            return self.p_over_builds
         if self.deviation == 0:
             return 1.0 if self.value == 1 else 0.0
         t = math.log(self.value) / self.deviation * math.sqrt(self.rounds)

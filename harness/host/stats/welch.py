@@ -44,8 +44,22 @@ def half_width(parts: Sequence[Tuple[float, int]], confidence: float = 0.95) -> 
     """
     from scipy import special  # here and not stats: a history seldom needs it, and waits a second for the other
 
+    spread, freedom = _sum(parts)
+    return float(special.stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(spread) if spread else 0.0
+
+
+def p_value(difference: float, parts: Sequence[Tuple[float, int]]) -> float:
+    """Of so large a difference where there is none, two-sided: below 5 % where the 95 % interval leaves out 0."""
+    from scipy import special
+
+    spread, freedom = _sum(parts)
+    if not spread:
+        return 0.0 if difference else 1.0
+    return 2 * float(special.stdtr(freedom, -abs(difference) / math.sqrt(spread)))
+
+
+def _sum(parts: Sequence[Tuple[float, int]]) -> Tuple[float, float]:
+    """Variance of the sum, and its degrees of freedom; 0 of them where nothing varies."""
     spread = sum(variance for variance, _ in parts)
-    if spread == 0:
-        return 0.0
-    freedom = spread**2 / sum(variance**2 / degrees for variance, degrees in parts)
-    return float(special.stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(spread)
+    squares = sum(variance**2 / degrees for variance, degrees in parts)
+    return spread, spread**2 / squares if squares else 0.0

@@ -1,0 +1,120 @@
+"""TVM 0.18 and 0.19, in their own words: what `_tvm_generation.Generation` asks of TVM, and today's default passes.
+
+All of this is from the sources of 0.19.0 (0.18.0 has the same names); what is compared with them is named beside it.
+"""
+
+import contextlib
+import ctypes
+import shutil
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from harness.errors import Unsupported
+
+PLACES = {
+    "cc": "tvm.contrib.cc",
+    "dlight": "tvm.dlight",
+    "meta_schedule": "tvm.meta_schedule",
+    "tir": "tvm.tir",
+    "schedule_transform": "tvm.tir.transform",
+}
+CUDA_LIMITS = {
+    "max_shared_memory_per_block": 49152,
+    "max_threads_per_block": 1024,
+    "thread_warp_size": 32,
+    "registers_per_block": 65536,
+}
+"""As 0.19's own tags have it of every Jetson since Xavier. DLight's GEMV raises KeyError where the first is absent."""
+
+
+def version() -> str:
+    import tvm
+
+    return str(tvm.__version__)
+
+
+def compiled(module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
+    from tvm import relax
+
+    if pipeline is None:
+        return relax.build(module, target, pipeline=None)
+    return relax.build(prepared(module, target), target)
+
+
+def prepared(module: Any, target: Any) -> Any:
+    """The module folded, fused and, on CUDA, scheduled. `relax.build` does none of it: its own passes, which come after
+    these, are the later half of today's default (`relax/backend/{cpu_generic,cuda}/pipeline.py` of 0.25)."""
+    import tvm
+    from tvm import relax
+
+    passes = [
+        relax.backend.DispatchSampling(),
+        relax.backend.DispatchSortScan(),
+        relax.transform.LegalizeOps(),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FoldConstant(),
+        relax.transform.FuseOps(),
+        relax.transform.FuseTIR(),
+    ]
+    if target.kind.name == "cuda":
+        passes.append(_default_schedules())
+    with target:
+        return tvm.transform.Sequential(passes)(module)
+
+
+def _default_schedules() -> Any:
+    from tvm import dlight
+
+    gpu = dlight.gpu
+    rules = (gpu.Matmul(), gpu.GEMV(), gpu.Reduction(), gpu.GeneralReduction(), gpu.Fallback())
+    return dlight.ApplyDefaultSchedule(*rules)
+
+
+def kernels() -> str:
+    """A TVM built without CUDA has no way to keep their source, as today's has."""
+    import tvm
+
+    if tvm.get_global_func("target.build.cuda", allow_missing=True) is None:
+        raise Unsupported("this TVM was built without CUDA: it compiles no CUDA kernels, not even for another machine")
+    return f"compiled by {choose_compiler()}"
+
+
+def choose_compiler() -> str:
+    """Importing TVM registers its call of nvcc, and NVRTC serves only where that is not registered."""
+    if shutil.which("nvcc") is None:
+        raise Unsupported("TVM of this generation compiles CUDA kernels with nvcc, and none is on the PATH")
+    return "nvcc"
+
+
+def cuda_target(architecture: str) -> Any:
+    import tvm
+
+    options: Dict[str, Any] = {"kind": "cuda", "arch": architecture, **CUDA_LIMITS}
+    return tvm.target.Target(options)
+
+
+def empty(shape: Tuple[int, ...], dtype: str, device: Any) -> Any:
+    import tvm
+
+    return tvm.nd.empty(shape, dtype, device)
+
+
+def shared(dlpack: Any) -> Any:
+    import tvm
+
+    return tvm.nd.from_dlpack(dlpack)
+
+
+def address(tensor: Any) -> int:
+    """The virtual machine plans memory, so that a tensor may begin inside of its block."""
+    described = tensor.handle.contents
+    return int(described.data) + int(described.byte_offset)
+
+
+@contextlib.contextmanager
+def on_stream(device: Any, handle: int) -> Iterator[None]:
+    """Nobody can ask for the stream that was told before; leaving goes back to the default stream."""
+    device.set_raw_stream(ctypes.c_void_p(handle))
+    try:
+        yield
+    finally:
+        device.set_raw_stream(None)
