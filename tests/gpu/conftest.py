@@ -19,6 +19,8 @@ FIGURES = Figures()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", type=Path, help="where the measured figures are written to, as JSON")
+    parser.addoption("--tuning-records", type=Path, help="folder whose trial log a call goes on with")
+    parser.addoption("--tuning-seconds", type=float, default=400.0, help="of tuning in this call, at most")
 
 
 def pytest_collection_modifyitems(items: "list[pytest.Item]") -> None:

@@ -17,7 +17,7 @@ class Where(NamedTuple):
 
     kind: str
     """`cpu` or `cuda`."""
-    index: int = 0
+    ordinal: int = 0
     threads: int = 1
     """Of TVM's pool, which counts the calling thread."""
     cores: Sequence[int] = ()
@@ -31,7 +31,7 @@ class LocalMeter:
     def __init__(self, where: Where, overlaps: bool) -> None:
         self.overlaps = overlaps
         self._where = where
-        hello = {"kind": where.kind, "index": where.index, "cores": list(where.cores)}
+        hello = {"kind": where.kind, "index": where.ordinal, "cores": list(where.cores)}
         self._child = Child(MODULE, hello, {"TVM_NUM_THREADS": str(where.threads)})
         self._out: Optional[int] = None
         self._limit_s = START_LIMIT_S

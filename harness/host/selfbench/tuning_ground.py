@@ -42,8 +42,7 @@ class Stand(NamedTuple):
 
     def ask(self, verb: str, job: TuneJob, kind: Type[R]) -> R:
         """What a worker answers; raises LaunchError where it could not do it."""
-        with self.board.launch() as launcher:
-            answer = ask(launcher, verb, job, kind, job.max_seconds + 1800.0)
+        answer, _ = ask(self.board, verb, job, kind, job.max_seconds + 1800.0)
         if isinstance(answer, Failure):
             raise LaunchError(f"selfbench: {verb} {self.work.name}: {answer.status}: {answer.reason}")
         return answer
