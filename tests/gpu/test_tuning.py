@@ -27,9 +27,7 @@ from harness.trials import LOG
 from harness.worker import accuracy, arrays
 from harness.worker.versus import versus
 from tests.gpu.figures import Figures
-from tests.test_bench import models_dir
 
-__all__ = ["models_dir"]  # the fixture
 MODEL, SEED = "yolov5s@640", 1
 COST_MODEL = "xgb" if importlib.util.find_spec("xgboost") is not None else "random"
 RATE_BAR, GAIN_BAR = 10.0, 2.5

@@ -81,7 +81,9 @@ class Loaded:
         if key != self._key:
             self._arguments = ()
             filled: List[Any] = []
-            for kind, dtype, shape in args_info:  # type: ignore[misc]
+            one: Any
+            for one in args_info:
+                kind, dtype, shape = one
                 if kind != "TENSOR":
                     raise ValueError(f"an argument of kind {kind} cannot be made up")
                 tensor = self._tvm.runtime.empty(tuple(shape), dtype, self.device)

@@ -84,7 +84,10 @@ def _against(found: List[Row], threads: int, bar: float) -> Figure:
 
 
 def _ratio(found: List[Row], ours: Tuple[str, bool], theirs: Tuple[str, bool], threads: int) -> Ratio:
-    return ratio(_row(found, ours, threads).medians_ns, _row(found, theirs, threads).medians_ns)
+    value = ratio(_row(found, ours, threads).medians_ns, _row(found, theirs, threads).medians_ns)
+    if value is None:
+        raise LaunchError(f"selfbench: {ours[0]} and {theirs[0]} have no round in common")
+    return value
 
 
 def _row(found: List[Row], wanted: Tuple[str, bool], threads: int) -> Row:
