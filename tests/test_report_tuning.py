@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from harness import upgrades
-from harness.host import runs
-from harness.host.report import render, tuning, tuning_plot
+from harness.host import compare, report, runs
+from harness.host.history import measured
+from harness.host.history.series import Series
+from harness.host.report import tuning, tuning_plot
 from harness.host.report.collect import rows
 from harness.host.report.compare import comparisons
 from harness.host.report.headline import sentences
@@ -63,7 +65,7 @@ def example(
 
 
 def text_of(folder: Path) -> str:
-    return render.write(folder).path.read_text()
+    return report.write(folder).path.read_text()
 
 
 def test_untuned_tuned_and_baseline_stand_side_by_side(tmp_path: Path) -> None:
@@ -149,3 +151,37 @@ def test_an_account_that_cannot_be_read_is_named_and_the_report_goes_on(tmp_path
     text = text_of(folder)
     assert f"{key(TUNED)}-tuning.json" in text
     assert "TVM tuned" in text
+
+
+def retuned(folder: Path, records: str) -> Path:
+    """The same run with an engine whose ingredients name these records."""
+    example(folder)
+    path = runs.engine_path(folder, "local", key(TUNED))
+    engine = upgrades.read(path, Engine)
+    tuned = msgspec.structs.replace(TUNING, records_sha256=records * 16)
+    made_of = msgspec.structs.replace(engine.ingredients, tuning=tuned)
+    upgrades.write(path, msgspec.structs.replace(engine, ingredients=made_of))
+    return folder
+
+
+def test_two_runs_meet_variant_by_variant_and_other_records_are_said(tmp_path: Path) -> None:
+    old, same, other = (
+        runs.load_one(retuned(tmp_path / name, records))
+        for name, records in (("old", "3fa9"), ("same", "3fa9"), ("other", "0b1c"))
+    )
+    found = compare.compare(old, same)
+    assert [(pair.old.experiment, pair.new.experiment) for pair in found.pairs if pair.old and pair.new] == [
+        (one, one) for one in (BASELINE, UNTUNED, TUNED)
+    ]
+    assert found.notes == []
+    assert compare.compare(old, other).notes == [
+        "TVM tuned, yolov5n 320, fp32: its schedules come from other tuning records now: what is compared is not one "
+        "engine"
+    ]
+
+
+def test_a_history_follows_tuned_apart_from_untuned(tmp_path: Path) -> None:
+    found = measured.measured("run", runs.load_one(example(tmp_path / "run")))
+    assert len({one.options for one in found if one.backend == "tvm"}) == 2
+    series = [Series(**{name: getattr(one, name) for name in Series._fields}) for one in found]
+    assert [one.engine for one in series] == ["ONNX Runtime", "TVM", "TVM tuned"]

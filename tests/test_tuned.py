@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List
+from typing import List, NamedTuple
 
 import numpy
 import onnx
@@ -54,50 +54,18 @@ def words(model: Path, results: Path, models_dir: Path, *more: str) -> List[str]
     return [*named, "--results", str(results), "--models-dir", str(models_dir), *more]
 
 
-@WITH_TVM
-def test_from_nothing_to_a_tuned_row(
-    little: Path, models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    asked = words(little, tmp_path, models_dir)
-    assert main(["tune", *asked, *QUICK, "--trials", "6", "--minutes", "2"]) == 0
-    assert "6 new trials" in capsys.readouterr().out
-    (path,) = tmp_path.glob(f"tuning/*/{LOG}")
-    before = path.read_bytes()
-    assert len(trials.read(path).of(Trial)) == 6
-    assert main(["tune", *asked, *QUICK, "--trials", "6", "--minutes", "2"]) == 0
-    assert "as many trials as that are there" in capsys.readouterr().out
-    assert path.read_bytes() == before
+class Stopped(NamedTuple):
+    """A search that Ctrl-C has ended."""
 
-    bench = ["bench", *asked, "--variants", "untuned,tuned", "--rounds", "1", "--max-seconds", "1"]
-    assert main(bench) == 0
-    data = runs.load_one(runs.find(tmp_path, None))
-    (result,) = [one for one in data.results if one.experiment.build.variant == "tuned"]
-    assert result.status == "ok"
-    assert result.accuracy is not None, "a tuned engine is compared with the reference like any other"
-    engine = data.engines[str(result.engine)]
-    assert engine.ingredients.tuning == schedules.tuning(trials.read(path))
-    assert engine.variant == result.variant
-    assert "6 trials in" in engine.variant
-    account = data.tunings[engine.key]
-    assert account.proofs
-    assert [one.rounds for one in account.proofs.proofs] == [10]
-    assert account.proofs.slower == engine.variant.startswith("tuned (fallback)")
-    assert account.curve[-1].trials == 6
-    text = write(runs.find(tmp_path, None)).path.read_text()
-    assert "## Tuning" in text
-    assert "fused_conv2d_relu" in text
-    assert "were made here" in text
-
-    stamps = {one: one.stat().st_mtime_ns for one in (tmp_path / "engines").rglob("*") if one.is_file()}
-    assert main(["build-engines", *asked, "--variants", "untuned,tuned"]) == 0
-    assert stamps == {one: one.stat().st_mtime_ns for one in (tmp_path / "engines").rglob("*") if one.is_file()}, (
-        "what was built and proved once is neither built nor proved again"
-    )
+    results: Path
+    code: int
+    said: str
 
 
-@WITH_TVM
-def test_ctrl_c_ends_a_search_with_its_choice_made(little: Path, models_dir: Path, tmp_path: Path) -> None:
-    asked = words(little, tmp_path, models_dir, *QUICK, "--trials", "100000", "--minutes", "10")
+@pytest.fixture(scope="module")
+def stopped(little: Path, models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    results = tmp_path_factory.mktemp("results")
+    asked = words(little, results, models_dir, *QUICK, "--trials", "100000", "--minutes", "10")
     running = subprocess.Popen(
         [sys.executable, "-m", "harness", "tune", *asked],
         cwd=str(ROOT),
@@ -107,19 +75,68 @@ def test_ctrl_c_ends_a_search_with_its_choice_made(little: Path, models_dir: Pat
     )
     try:
         end = time.monotonic() + 120
-        while time.monotonic() < end and not any(_trials(path) for path in tmp_path.glob(f"tuning/*/{LOG}")):
+        while time.monotonic() < end and not any(_trials(path) > 3 for path in results.glob(f"tuning/*/{LOG}")):
             time.sleep(0.2)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=120)
     finally:
         running.kill()
-    assert running.returncode == 130
-    assert "every trial that had ended is kept" in said
-    (path,) = tmp_path.glob(f"tuning/*/{LOG}")
+    return Stopped(results, running.returncode, said)
+
+
+@WITH_TVM
+def test_ctrl_c_ends_a_search_with_its_choice_made(stopped: Stopped) -> None:
+    assert stopped.code == 130
+    assert "every trial that had ended is kept" in stopped.said
+    (path,) = stopped.results.glob(f"tuning/*/{LOG}")
     found = trials.read(path)
     assert found.dropped == []
     assert [one.trials for one in found.of(End)] == [len(found.of(Trial))]
     assert found.of(Choice), "what was tried is chosen from"
+
+
+@WITH_TVM
+def test_a_search_goes_on_and_leads_to_a_tuned_row(
+    stopped: Stopped, little: Path, models_dir: Path, capsys: pytest.CaptureFixture
+) -> None:
+    results = stopped.results
+    (path,) = results.glob(f"tuning/*/{LOG}")
+    first = path.read_bytes()
+    count = len(trials.read(path).of(Trial)) + 2
+    asked = words(little, results, models_dir)
+    assert main(["tune", *asked, *QUICK, "--trials", str(count), "--minutes", "2"]) == 0
+    assert "2 new trials in" in capsys.readouterr().out
+    second = path.read_bytes()
+    assert second.startswith(first), "a log only grows"
+    assert len(trials.read(path).of(Trial)) == count
+    assert main(["tune", *asked, *QUICK, "--trials", str(count), "--minutes", "2"]) == 0
+    assert "as many trials as that are there" in capsys.readouterr().out
+    assert path.read_bytes() == second
+
+    assert main(["bench", *asked, "--variants", "untuned,tuned", "--rounds", "1", "--max-seconds", "1"]) == 0
+    data = runs.load_one(runs.find(results, None))
+    (result,) = [one for one in data.results if one.experiment.build.variant == "tuned"]
+    assert result.status == "ok"
+    assert result.accuracy is not None, "a tuned engine is compared with the reference like any other"
+    engine = data.engines[str(result.engine)]
+    assert engine.ingredients.tuning == schedules.tuning(trials.read(path))
+    assert engine.variant == result.variant
+    assert f"{count} trials in" in engine.variant
+    account = data.tunings[engine.key]
+    assert account.proofs
+    assert [one.rounds for one in account.proofs.proofs] == [10]
+    assert account.proofs.slower == engine.variant.startswith("tuned (fallback)")
+    assert account.curve[-1].trials == count
+    text = write(runs.find(results, None)).path.read_text()
+    assert "## Tuning" in text
+    assert "fused_conv2d_relu" in text
+    assert "were made here" in text
+
+    stamps = {one: one.stat().st_mtime_ns for one in (results / "engines").rglob("*") if one.is_file()}
+    assert main(["build-engines", *asked, "--variants", "untuned,tuned"]) == 0
+    assert stamps == {one: one.stat().st_mtime_ns for one in (results / "engines").rglob("*") if one.is_file()}, (
+        "what was built and proved once is neither built nor proved again"
+    )
 
 
 def _trials(path: Path) -> int:

@@ -1,9 +1,10 @@
 """Two runs held against each other, experiment by experiment: did anything get slower?"""
 
 import statistics
-from typing import Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import msgspec
+from msgspec import UNSET
 
 from harness.errors import PlanError
 from harness.host import machines
@@ -77,9 +78,25 @@ def _notes(old: RunData, new: RunData) -> List[str]:
     changed = [one.reference for one in new.run.models if hashes.get(one.reference, one.sha256) != one.sha256]
     if changed:
         notes.append(f"the bytes of {', '.join(changed)} are others: what is compared is not one model")
+    before, after = _records(old), _records(new)
+    notes += [
+        f"{name}: its schedules come from other tuning records now: what is compared is not one engine"
+        for name in before
+        if name in after and before[name] != after[name]
+    ]
     for name, data in (("OLD", old), ("NEW", new)):
         notes += [f"{name}: {text}" for text in data.broken]
     return notes
+
+
+def _records(data: RunData) -> Dict[str, str]:
+    """By how a tuned engine is called, the hash of its records; a fallback is known by its variant."""
+    return {
+        f"{wording.backend(row.experiment.build.backend)} {row.experiment.build.variant}, "
+        f"{wording.setting(row.experiment)}": f"{row.variant} {row.engine.ingredients.tuning.records_sha256}"
+        for row in rows(data)
+        if row.engine is not None and row.engine.ingredients.tuning is not UNSET
+    }
 
 
 def table(comparison: Comparison, threshold: float) -> Table:

@@ -45,7 +45,8 @@ def conditions(data: RunData, row: Row) -> Facts:
     found: Facts = {name: machine[name] for name in OF_MACHINE}
     found.update(_container(data.machine, OF_CONTAINER))
     found.update(watched.state(row.results))
-    found["compiled for"] = experiment.build.target or _backend(data, experiment, "architecture")
+    built_for = experiment.build.target if row.engine is None else row.engine.ingredients.build.target
+    found["compiled for"] = built_for or _backend(data, experiment, "architecture")
     inference = msgspec.to_builtins(experiment.inference)
     found.update({name: value for name, value in inference.items() if name not in OF_INFERENCE})
     shas = {model.reference: model.sha256[:12] for model in data.run.models}

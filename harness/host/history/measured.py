@@ -35,7 +35,7 @@ class Measured(NamedTuple):
     issue_mode: str
     cuda_graph: bool
     options: str
-    """The backend's own, and a target, as JSON."""
+    """The backend's own, a target and a variant, as JSON."""
     build_number: int
     all_threads: bool
     """Whether `threads` is all that the board allowed."""
@@ -123,6 +123,8 @@ def _options(experiment: Experiment) -> str:
     found = {} if experiment.build.options is UNSET else dict(experiment.build.options)
     if experiment.build.target is not None:
         found["target"] = experiment.build.target
+    if experiment.build.variant is not UNSET:
+        found["variant"] = experiment.build.variant
     return _json(found) if found else ""
 
 

@@ -46,9 +46,11 @@ class Series(NamedTuple):
 
     @property
     def engine(self) -> str:
-        """`TVM`, and what it was told where it was told anything."""
+        """`TVM tuned`, and what it was told where it was told anything."""
         told = json.loads(self.options) if self.options else {}
-        words = [wording.backend(self.backend), *(f"{name}={value}" for name, value in sorted(told.items()))]
+        variant = told.pop("variant", None)
+        words = [wording.backend(self.backend), *([variant] if variant else [])]
+        words += [f"{name}={value}" for name, value in sorted(told.items())]
         words += [f"build {self.build_number}"] if self.build_number else []
         return " ".join(words)
 
