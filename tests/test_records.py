@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import upgrades
+from harness import schedules, trials, upgrades
 from harness.errors import RecordError
 from harness.host.runs import Run
+from harness.host.tuning.account import Account
 from harness.jobs import Failure
 from harness.records import (
     SCHEMA,
@@ -23,8 +24,12 @@ from harness.records import (
     Result,
     digest,
 )
+from harness.records.proof import Proofs
+from harness.records.tuning import LOG_SCHEMA
 
 STORED = Path(__file__).parent / "records"
+NEWER = {"tuning": Account, "proofs": Proofs}
+"""Kinds that came with schema 3."""
 KINDS = {"result": Result, "machine": Machine, "engine": Engine, "reference": Reference, "run": Run}
 EXPERIMENT = Experiment(
     build=BuildOptions(model="yolov5n@320", backend="onnxruntime"), inference=InferenceOptions(threads=2)
@@ -51,13 +56,21 @@ def test_every_released_schema_still_reads(path: Path) -> None:
     """Each file was written by a real run; its name is its kind and its schema."""
     kind, schema = path.stem.split("-")[:2]
     assert json.loads(path.read_text())["schema"] == int(schema)
-    record = upgrades.read(path, KINDS[kind])
+    record = upgrades.read(path, {**KINDS, **NEWER}[kind])
     assert record.schema == SCHEMA
 
 
 def test_every_schema_has_its_files() -> None:
     there = {path.stem for path in STORED.glob("*.json")}
     assert there >= {f"{kind}-{schema}" for kind in KINDS for schema in range(1, SCHEMA + 1)}
+    assert there >= {f"{kind}-{schema}" for kind in NEWER for schema in range(3, SCHEMA + 1)}
+
+
+def test_trial_logs_of_every_released_schema_still_read() -> None:
+    for schema in range(1, LOG_SCHEMA + 1):
+        found = trials.read(STORED / f"trials-{schema}.jsonl")
+        assert found.dropped == []
+        assert [one.task.name for one in schedules.chosen(found)] == ["fused_conv2d_relu1"]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import msgspec
 
 from harness.host.crosscheck.outcome import Crosscheck
 from harness.host.runs import Run
+from harness.host.tuning.account import Account
 from harness.records import SCHEMA, Engine, Machine, Record, Reference, Result
+from harness.records.proof import Proofs
 from harness.upgrades import CONTENT
 
-STORED: Tuple[Type[Record], ...] = (Result, Engine, Machine, Reference, Run, Crosscheck)
+STORED: Tuple[Type[Record], ...] = (Result, Engine, Machine, Reference, Run, Crosscheck, Account, Proofs)
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
