@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from harness import trials
+from harness.errors import LaunchError
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Place
 from harness.host.selfbench.tuning_ground import Stand, stand
@@ -32,6 +33,10 @@ def rates(ground: Stand, threads: int, ours_s: float) -> Dict[str, float]:
         last_s = max((one.seconds for one in trials.read(log / trials.LOG).of(Trial)), default=0.0)
         asked = ground.job(Path(folder) / "stock", trials=STOCK_TRIALS, max_seconds=1800.0, **same)
         stock = ground.ask("stock", asked, Stock)
+    if not stock.trials:
+        seconds = f"in {stock.seconds:.0f} s"
+        raise LaunchError(f"selfbench: TVM's own tuner measured nothing {seconds}; its builders have 30 s each, on a busy "
+                          "machine that is too little to import TVM: there is nothing to compare with")  # fmt: skip
     return {
         "ours_trials": float(ours.new_trials),
         "ours_seconds": last_s,
@@ -44,7 +49,7 @@ def rates(ground: Stand, threads: int, ours_s: float) -> Dict[str, float]:
 
 
 def figure(attempt: Dict[str, float], what: str, bar: float) -> Figure:
-    ratio = attempt["ours_a_minute"] / attempt["stock_a_minute"] if attempt["stock_a_minute"] else float("inf")
+    ratio = attempt["ours_a_minute"] / attempt["stock_a_minute"]
     return Figure(
         part="tuning-rate",
         what=f"trials a minute, ours / TVM's own tuner with its LocalBuilder, {what}",
