@@ -192,7 +192,7 @@ def space(target: Any) -> Any:
     return schedules().space_generator.PostOrderApply(sch_rules=kind, postprocs=kind, mutator_probs=kind)
 
 
-def _with_cores(target: Any, cores: int) -> Any:
+def with_cores(target: Any, cores: int) -> Any:
     """What rules for a CPU ask the target for; code is generated without it."""
     import tvm
 
@@ -211,7 +211,7 @@ def _context(ms: Any, module: Any, target: Any, walks: Any, name: str, how: How)
     logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
     seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
     made = calls.TuneContext(
-        module, _with_cores(target, how.cores), space(target), walks, name, how.threads, seed, logging
+        module, with_cores(target, how.cores), space(target), walks, name, how.threads, seed, logging
     )
     calls.TuneContextInitialize(made)
     return made

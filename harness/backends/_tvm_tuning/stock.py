@@ -15,7 +15,8 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
     """Trials with a time, and the seconds that `tune_tasks` took; what is imported before it is not counted."""
     ms = generation.schedules()
     loops = prepared.fused(module, target.tvm, prepared.FORMS[job.form])
-    tasks = sorted(generation.extracted(loops, target.tvm), key=lambda one: generation.task_hash(one.dispatched[0]))
+    counting = generation.with_cores(target.tvm, job.threads)
+    tasks = sorted(generation.extracted(loops, counting), key=lambda one: generation.task_hash(one.dispatched[0]))
     model = generation.cost_model(job.cost_model, len(sharing.cores()), job.seed)
     with tempfile.TemporaryDirectory(prefix="harness-stock-") as folder:
         contexts, weights = ms.relax_integration.extracted_tasks_to_tune_contexts(
