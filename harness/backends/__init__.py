@@ -18,13 +18,14 @@ def options(name: str) -> Dict[str, type]:
 
 
 def variants(name: str) -> List[str]:
-    """Names of the ways in which the backend `name` builds, its usual one first; none where there is one way only."""
-    return list(get(name).variants)
+    """Names of the ways in which the backend `name` builds, its usual one first; none where there is one way only, or
+    where only the board has that backend."""
+    return list(get(name).variants) if name in names() else []
 
 
 def compiles_for(name: str) -> bool:
     """Whether the backend `name` compiles for a target that a plan may name."""
-    return get(name).compiles_for
+    return name in names() and get(name).compiles_for
 
 
 def get(name: str) -> Backend:

@@ -27,7 +27,9 @@ def tasks_of(fused: Any, target: Any) -> List[TuningTask]:
     for task in generation.extracted(fused, target):
         module = task.dispatched[0]
         with target:
-            default = tvm.transform.Sequential(prepared.default_schedules(target))(module)
+            # Of a copy: DLight's pass schedules in place, and the search would be left with what it made.
+            copied = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
+            default = tvm.transform.Sequential(prepared.default_schedules(target))(copied)
         arguments = json.loads(generation.entry_arguments(module))
         text = str(tvm.ir.save_json(default))
         hashed = generation.task_hash(module)
