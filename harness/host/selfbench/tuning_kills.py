@@ -77,7 +77,7 @@ def kill_often(job: TuneJob, folder: Path, kills: int, seed: int, most_s: float)
         seen += _until_killed(own, chance.uniform(0.0, most_s))
         torn += trials.read(log).dropped
     found = trials.read(log)
-    logged = {tuple(one.times_ns) for kind in (Trial, Default) for one in found.of(kind)}
+    logged = {tuple(one.times_ns) for one in found.of(Trial)} | {tuple(one.times_ns) for one in found.of(Default)}
     lost = sum(times not in logged for times in seen)
     return Kills(kills, len(seen), lost, len(found.of(Trial)), torn)
 

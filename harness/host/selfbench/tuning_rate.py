@@ -34,9 +34,10 @@ def rates(ground: Stand, threads: int, ours_s: float) -> Dict[str, float]:
         asked = ground.job(Path(folder) / "stock", trials=STOCK_TRIALS, max_seconds=1800.0, **same)
         stock = ground.ask("stock", asked, Stock)
     if not stock.trials:
-        seconds = f"in {stock.seconds:.0f} s"
-        raise LaunchError(f"selfbench: TVM's own tuner measured nothing {seconds}; its builders have 30 s each, on a busy "
-                          "machine that is too little to import TVM: there is nothing to compare with")  # fmt: skip
+        raise LaunchError(
+            f"selfbench: TVM's own tuner measured nothing in {stock.seconds:.0f} s: its builders have 30 s each, too "
+            "little to import TVM on a busy machine; there is nothing to compare with"
+        )
     return {
         "ours_trials": float(ours.new_trials),
         "ours_seconds": last_s,
