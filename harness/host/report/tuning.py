@@ -129,7 +129,7 @@ def _proofs(row: Row, account: Account) -> List[str]:
     proofs = account.proofs.proofs if account.proofs else []
     if not proofs:
         return [_("This engine has not been held against its untuned one.")]
-    found = [f"{_held(one)}{_not_faster(one)}" for one in proofs]
+    found = [" ".join([_held(one), *_not_faster(one)]) for one in proofs]
     if row.variant.startswith(EngineStore.FALLBACK):
         found.append(_("So the untuned schedules are what was delivered and measured here, under this name."))
     return found
@@ -146,11 +146,11 @@ def _held(one: Proof) -> str:
     )
 
 
-def _not_faster(one: Proof) -> str:
-    """A sentence that follows the proof; empty where the proof shows a gain."""
+def _not_faster(one: Proof) -> List[str]:
+    """What follows where the proof shows no gain."""
     if one.slower:
-        return f" {_('Tuned was shown to be slower.')}"
-    return "" if one.high < 1 else f" {_('Tuned was not shown to be slower.')}"
+        return [_("Tuned was shown to be slower.")]
+    return [] if one.high < 1 else [_("Tuned was not shown to be slower.")]
 
 
 def _damage(account: Account) -> List[str]:
