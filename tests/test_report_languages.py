@@ -3,7 +3,7 @@
 import ast
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, Pattern, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, NamedTuple, Pattern, Sequence, Set, Tuple, Union
 
 import pytest
 from babel.messages.catalog import Catalog, Message
@@ -11,10 +11,10 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from harness.errors import PlanError
-from harness.host import report, toml
+from harness.host import progress, report, toml
 from harness.host.cli import main
-from harness.host.report import language, recorded
-from tests import many_sided_run
+from harness.host.report import language, recorded, wording
+from tests import many_sided_run, tuned_run
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS = [code for code in language.known() if code != language.ENGLISH]
@@ -74,10 +74,33 @@ def test_a_translation_has_the_places_and_the_figures_of_its_text(code: str) -> 
             assert said == said.strip()
 
 
+class Said(NamedTuple):
+    """A run, and what of its report is in no language."""
+
+    write: Callable[[Path], Path]
+    plots: int
+    data: Sequence[str]
+
+
+RUNS = {
+    "many-sided": Said(
+        many_sided_run.write,
+        plots=2,
+        data=("YOLOv5n with generated weights", "no memory for it", "no RAPL here", many_sided_run.HOSTILE),
+    ),
+    "tuned": Said(tuned_run.fallen_back, plots=3, data=("YOLOv5n with generated weights",)),
+}
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def said(request: pytest.FixtureRequest) -> Said:
+    return RUNS[request.param]
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
+def pages(said: Said, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
     """Markdown by language, of one run; and the files for programs in between."""
-    folder = many_sided_run.write(tmp_path_factory.mktemp("languages") / "run")
+    folder = said.write(tmp_path_factory.mktemp("languages") / "run")
     found: Dict[str, str] = {}
     for code in language.known():
         found[code] = report.write(folder, code).path.read_text(encoding="utf-8")
@@ -91,7 +114,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
     for code in OTHERS:
         page = (folder / f"report.{code}.html").read_text(encoding="utf-8")
         assert f'<html lang="{code}">' in page
-        assert page.count("<svg ") == 2
+        assert page.count("<svg ") == said.plots
     return found
 
 
@@ -119,26 +142,52 @@ def _lines(text: str) -> List[str]:
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_nothing_of_the_page_stays_english(code: str, pages: Dict[str, str], used: Set[Id]) -> None:
+def test_nothing_of_the_page_stays_english(code: str, said: Said, pages: Dict[str, str], used: Set[Id]) -> None:
     text = pages[code]
     for message in used:
         for one in forms(message):
             if len(re.findall(r"[A-Za-z]{2,}", PLACE.sub("", one))) >= 3:
                 assert not re.search(recorded.pattern(one), text), one
     left = re.sub(r"`[^`]*`|```.*?```", "", text, flags=re.DOTALL)
-    sources = ("Scandinavian Journal of Statistics", "Searle, Casella and McCulloch, Variance Components")
-    data = ("YOLOv5n with generated weights", "no memory for it", "no RAPL here", many_sided_run.HOSTILE)
-    for allowed in (*sources, *(one.replace("|", r"\|") for one in data)):
+    for allowed in (one.replace("|", r"\|") for one in said.data):
         assert allowed in text
         left = left.replace(allowed, "")
+    for source in ("Scandinavian Journal of Statistics", "Searle, Casella and McCulloch, Variance Components"):
+        left = left.replace(source, "")
     assert re.findall(r"[A-Za-z]{2,}(?: [A-Za-z]{2,}){2,}", left) == [], "words of the data and of the field alone"
 
 
-def test_korean_is_korean(pages: Dict[str, str]) -> None:
-    text = pages["ko"]
+def test_korean_is_korean(tmp_path: Path) -> None:
+    text = report.write(many_sided_run.write(tmp_path / "run"), "ko").path.read_text(encoding="utf-8")
     assert "의 소요 시간은 TensorRT(기준, 스레드 2개)의" in text
     assert "] 3초의 예산 안에서 워밍업 20회 중 2회만 수행" in text
     assert "make report REPORT_LANG=ko" in text
+
+
+def test_tuning_is_told_in_korean_with_its_plot(tmp_path: Path) -> None:
+    folder = tuned_run.fallen_back(tmp_path / "run")
+    text = report.write(folder, "ko").path.read_text(encoding="utf-8")
+    assert "TVM tuned (fallback), znver3, 시도 512회(10분), 시드 1, 2, 기록 3fa9" in text
+    assert "* 작업 2개, 10분 00초 동안 시도 512회(분당 51회)." in text
+    assert "| 기본 스케줄보다 빠르지 않음 " in text
+    assert "튜닝 시도 수와 튜닝 시간(분)에 따른 모델 전체의 추정 시간](tuning.ko.svg)" in text
+    assert "추정 시간, ms" in (folder / "tuning.ko.svg").read_text(encoding="utf-8")
+    assert not (folder / "tuning.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "korean"),
+    [
+        (42, "42 s", "42초"),
+        (59.6, "1:00 min", "1분 00초"),
+        (3599, "59:59 min", "59분 59초"),
+        (7800, "2:10 h", "2시간 10분"),
+    ],
+)
+def test_durations_are_those_of_the_terminal_and_of_the_language(seconds: float, english: str, korean: str) -> None:
+    assert wording.duration(seconds) == english == progress.duration(seconds)
+    with language.written_in("ko"):
+        assert wording.duration(seconds) == korean
 
 
 def test_an_unknown_language_is_one_sentence_with_the_known_ones(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -165,7 +214,8 @@ def test_recorded_sentences_are_those_that_workers_write() -> None:
     written = [one for path in _told_by() for one in _forms(ast.parse(path.read_text(encoding="utf-8")))]
     for text in recorded.TEXTS:
         form = PLACE.sub("{}", text).replace("%%", "%")
-        whole = (form, re.sub(r": {}$", "", form))  # a reason may be put behind it by a second string
+        # A reason may be put behind it by a second string, and a file's name before it, which a run does not keep.
+        whole = (form, re.sub(r": {}$", "", form), f"{{}}: {form}")
         assert any(len(words) > 0.4 * len(form) and any(map(one.fullmatch, whole)) for words, one in written), text
 
 
@@ -173,6 +223,9 @@ def _told_by() -> Iterator[Path]:
     yield from (ROOT / "harness" / "sensors").glob("*.py")
     yield from (ROOT / "harness" / "worker" / name for name in ("measure.py", "verdicts.py"))
     yield ROOT / "harness" / "host" / "stats" / "energy.py"
+    yield from (ROOT / "harness" / name for name in ("schedules.py", "trials.py", "records/tuning.py"))
+    yield from (ROOT / "harness" / "host" / "tuning" / name for name in ("account.py", "logs.py"))
+    yield ROOT / "harness" / "backends" / "_tvm_tuning" / "finals.py"
 
 
 def _forms(tree: ast.AST) -> Iterator[Tuple[str, Pattern[str]]]:

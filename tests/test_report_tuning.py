@@ -1,7 +1,6 @@
 """What a report says of tuning: rows side by side, the section, its plot, and a fallback under its own name."""
 
 from pathlib import Path
-from typing import List
 
 import msgspec
 import pytest
@@ -14,54 +13,10 @@ from harness.host.report import tuning, tuning_plot
 from harness.host.report.collect import rows
 from harness.host.report.compare import comparisons
 from harness.host.report.headline import sentences
-from harness.host.tuning.account import Account, Part
-from harness.records import Engine, Experiment
-from harness.records.proof import Proof, Proofs
-from harness.records.tuning import Point, Tuning
-from tests.example_run import experiment, key, result, write
-from tests.test_trials import HEADER, end, job
-
-TUNING = Tuning(records_sha256="3fa9" * 16, trials=512, seconds=600.0, seeds=[1], tasks=2, form="nhwc")
-SHOWN = Proof(
-    threads=2, io_memory="host", rounds=10, iterations=3, tuned_ns=4e7, untuned_ns=2e8, ratio=0.2, low=0.19, high=0.21,
-    seed=1,
-)  # fmt: skip
-UNTUNED, BASELINE = experiment("tvm"), experiment("onnxruntime")
-TUNED = experiment("tvm", variant="tuned")
-
-
-def part(name: str, **more: object) -> Part:
-    values = {"weight": 2, "share": 0.7, "trials": 300, "default_ns": 9e6, "tuned_ns": 1e6, "kept": True, "why": ""}
-    return Part(name=name, **{**values, **more})  # type: ignore[arg-type]
-
-
-def account(**more: object) -> Account:
-    worse = part("matmul", share=0.3, tuned_ns=9.1e6, kept=False, why="not faster than the default schedule")
-    values = {
-        "engine": key(TUNED),
-        "origin": "shipped with the harness, models/tuning/tiny-fp32-x86-64-v3.jsonl",
-        "header": HEADER,
-        "tuning": TUNING,
-        "jobs": [job()],
-        "ends": [end(count=512, seconds=600.0)],
-        "parts": [part("conv"), worse],
-        "curve": [Point(0.0, 0, 471e6), Point(300.0, 256, 80e6), Point(600.0, 512, 61.2e6)],
-        "proofs": Proofs(engine=key(TUNED), untuned=key(UNTUNED), proofs=[SHOWN]),
-    }
-    return Account(**{**values, **more})  # type: ignore[arg-type]
-
-
-def example(
-    folder: Path, variant: str = "tuned, x86-64-v3, nhwc, 512 trials in 10 min, seed 1, records 3fa9", **more: object
-) -> Path:
-    all_: List[Experiment] = [BASELINE, UNTUNED, TUNED]
-    results = [result(one, number) for one in all_[:2] for number in range(1, 6)]
-    results += [result(TUNED, number, 20.0, variant=variant) for number in range(1, 6)]
-    write(folder, results, all_)
-    path = runs.engine_path(folder, "local", key(TUNED))
-    upgrades.write(path, msgspec.structs.replace(upgrades.read(path, Engine), variant=variant))
-    upgrades.write(runs.tuning_path(folder, "local", key(TUNED)), account(**more))
-    return folder
+from harness.records import Engine
+from harness.records.proof import Proofs
+from tests.example_run import key, result, write
+from tests.tuned_run import BASELINE, SHOWN, TUNED, TUNING, UNTUNED, account, example, part
 
 
 def text_of(folder: Path) -> str:
@@ -84,8 +39,9 @@ def test_the_section_says_where_records_came_from_and_what_each_task_got(tmp_pat
     for said in (
         "### TVM tuned, yolov5n 320, fp32",
         "were shipped with the harness, models/tuning/tiny-fp32-x86-64-v3.jsonl: of target x86-64-v3",
-        "512 trials in 10:00 min of 1 job, 51 a minute; evolutionary search with the cost model xgb; seed 1.",
-        "Measuring took 5% of that time; beside the trials 1 candidates were invalid, 0 timed out and 0 crashed.",
+        "512 trials in 10:00 min of 1 job, 51 a minute.",
+        "Search: evolutionary, with the cost model xgb and seed 1.",
+        "Measuring took 5 % of that time. Candidates beside the trials: 1 invalid, 0 timed out, 0 crashed.",
         "with 2 threads: tuned takes 0.200 times the time, 95 % interval 0.190 to 0.210.",
         "| conv   |        70.0 % |     2 |    300 |       9000 |     1000 |  9.00 | kept ",
         "not faster than the default schedule",
@@ -110,18 +66,21 @@ def test_a_fallback_is_named_in_rows_headline_and_section(tmp_path: Path) -> Non
     folder = example(tmp_path / "run", "tuned (fallback), znver3, 512 trials in 10 min", proofs=proofs)
     text = text_of(folder)
     assert "TVM tuned (fallback) takes" in text
-    assert "95 % interval 1.100 to 1.30: slower." in text
+    assert "95 % interval 1.100 to 1.30. Tuned was shown to be slower." in text
     assert "So the untuned schedules are what was delivered and measured here, under this name." in text
 
 
 def test_what_was_not_proved_or_was_damaged_or_killed_is_said(tmp_path: Path) -> None:
     folder = example(
-        tmp_path / "run", proofs=msgspec.UNSET, ends=[], dropped=["line 4 is damaged (its checksum differs)"]
+        tmp_path / "run",
+        proofs=msgspec.UNSET,
+        ends=[],
+        dropped=["line 4 is damaged (its checksum differs) and is left out"],
     )
     text = text_of(folder)
     assert "This engine has not been held against its untuned one." in text
     assert "1 of the jobs was ended from outside; its trials count." in text
-    assert "Of the records, line 4 is damaged (its checksum differs)." in text
+    assert "Of the records, line 4 is damaged (its checksum differs) and is left out." in text
 
 
 def test_many_tasks_stand_in_one_line_beyond_the_heaviest() -> None:
@@ -137,7 +96,7 @@ def test_a_plot_without_a_curve_says_so() -> None:
 
 def test_what_to_do_next_names_the_command_until_there_is_a_tuned_row(tmp_path: Path) -> None:
     write(tmp_path / "plain", [result(one, 1) for one in (UNTUNED, BASELINE)], [UNTUNED, BASELINE])
-    assert "make tune MODEL=yolov5n@320 BACKENDS=tvm, and then make bench VARIANTS=untuned,tuned" in text_of(
+    assert "`make tune MODEL=yolov5n@320 BACKENDS=tvm`, and then `make bench VARIANTS=untuned,tuned`" in text_of(
         tmp_path / "plain"
     )
     assert "make tune MODEL" not in text_of(example(tmp_path / "run"))

@@ -38,7 +38,7 @@ def text(tmp_path: Path, found: List[Result]) -> str:
 
 def test_a_limited_row_is_marked_with_its_worst_round_and_the_headline_says_so(tmp_path: Path) -> None:
     found = text(tmp_path, results([hot(0.1), hot(0.4), CLEAN]))
-    badge = "LIMITED in 2 of 3 rounds: cpu reached 85 C, up to 40% of its iterations; cool the board"
+    badge = "LIMITED in 2 of 3 rounds: cpu reached 85 C, up to 40 % of its iterations; cool the board"
     assert found.count(badge) == 1, "one footnote, however many tables point to it"
     headline = next(line for line in found.splitlines() if line.startswith("**TVM"))
     assert "[LIMITED: TVM untuned]" in headline
@@ -67,8 +67,8 @@ def test_two_zones_of_one_cell_are_two_reasons_and_rounds_are_counted_once() -> 
     hotter = Verdict(verdict="LIMITED", causes=[trip("gpu-thermal", 0.6)])
     found = verdicts.badges([result(TVM, 1, hardware=both), result(TVM, 2, hardware=hotter), result(TVM, 3)])
     assert found == [
-        "LIMITED in 2 of 3 rounds: gpu-thermal at 60 C, up to 60% of its iterations",
-        "LIMITED in 1 of 3 rounds: cpu-thermal at 20 C, up to 20% of its iterations",
+        "LIMITED in 2 of 3 rounds: gpu-thermal at 60 C, up to 60 % of its iterations",
+        "LIMITED in 1 of 3 rounds: cpu-thermal at 20 C, up to 20 % of its iterations",
     ]
 
 

@@ -31,11 +31,11 @@ class Tuning(Record, frozen=True):
         minutes = self.seconds / 60
         took = f"{minutes:.0f} min" if minutes >= 1.5 else f"{self.seconds:.0f} s"
         seeds = ", ".join(str(seed) for seed in self.seeds)
-        form = "" if self.form == "plain" else f"{self.form}, "
-        return (
-            f"{form}{self.trials} trial{'s' if self.trials != 1 else ''} in {took}, "
-            f"seed{'s' if len(self.seeds) != 1 else ''} {seeds}, records {self.records_sha256[:4]}"
-        )
+        found = [] if self.form == "plain" else [self.form]
+        found.append(f"{self.trials} trial{'s' if self.trials != 1 else ''} in {took}")
+        found.append(f"seed{'s' if len(self.seeds) != 1 else ''} {seeds}")
+        found.append(f"records {self.records_sha256[:4]}")
+        return ", ".join(found)
 
 
 class Header(Record, frozen=True, tag_field="kind", tag="trials"):

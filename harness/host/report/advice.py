@@ -43,8 +43,8 @@ def _untuned(rows: Sequence[Row]) -> List[str]:
     return [
         _(
             "%(name)s runs default schedules: these rows say what %(backend)s does out of the box, not what it can "
-            "reach. Tune it before you conclude anything about it: %(cure)s, and then make bench "
-            "VARIANTS=untuned,tuned",
+            "reach. Tune it before you conclude anything about it: `%(cure)s`, and then `make bench "
+            "VARIANTS=untuned,tuned`",
             name=wording.short(untuned[0].experiment, untuned[0].variant),
             backend=wording.backend(untuned[0].experiment.build.backend),
             cure=logs.cure(untuned[0].experiment.build),

@@ -61,11 +61,16 @@ def draw(panels: Sequence[Panel], left: float, nothing: str) -> bytes:
             for side in ("top", "right"):
                 axis.spines[side].set_visible(False)
             axis.set_axisbelow(True)
-        buffer = io.BytesIO()
-        with warnings.catch_warnings():
-            # Words are drawn by whoever shows the file, in fonts of theirs; what ours lacks does not matter.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        return svg(figure)
+
+
+def svg(figure: Figure) -> bytes:
+    """The same figure gives the same file."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Words are drawn by whoever shows the file, in fonts of theirs; what ours lacks does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -104,6 +104,29 @@ TEXTS: Tuple[str, ...] = (
     N_("the hypervisor gave others %(percent)s %% of the processors' time, %(worst)s %% at the worst"),
     N_("end what else runs, or leave it a processor (fewer THREADS)"),
     N_("a machine that is not shared, or a quieter hour"),
+    # How an engine was tuned: parts of its variant.
+    N_("%(count)s trial in %(minutes)s min"),
+    N_("%(count)s trial in %(seconds)s s"),
+    N_("%(count)s trials in %(minutes)s min"),
+    N_("%(count)s trials in %(seconds)s s"),
+    N_("seed %(seed)s"),
+    N_("seeds %(first)s"),
+    N_("records %(hash)s"),
+    # Where its records came from, and which of them could not be read.
+    N_("made here, %(folder)s/%(name)s"),
+    N_("shipped with the harness, models/%(folder)s/%(name)s"),
+    N_("its last line was torn (%(size)s bytes) and is left out"),
+    N_("line %(number)s is damaged (%(reason)s) and is left out"),
+    N_("its checksum differs"),
+    N_("a second header"),
+    # Why a part of the model keeps its default schedule.
+    N_("measured fewer than %(least)s times, which shows no spread"),
+    N_("not faster than the default schedule"),
+    N_("gains %(gain)s us, not more than twice the spread of %(spread)s us"),
+    N_("no trial of this task has a time"),
+    N_("its best schedules had no time when they were measured again"),
+    N_("the default schedule had no time"),
+    N_("no job has chosen for it"),
 )
 
 

@@ -1,11 +1,11 @@
 """The report's section on tuning: what it took, what each task got of it, and what the tuned engine has shown."""
 
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from harness.host.engines import EngineStore
-from harness.host.progress import duration
-from harness.host.report import wording
+from harness.host.report import recorded, wording
 from harness.host.report.collect import Row
+from harness.host.report.language import _, ngettext
 from harness.host.report.table import Table
 from harness.host.runs import RunData
 from harness.host.tuning.account import Account, Part
@@ -41,65 +41,120 @@ def sentences(row: Row, account: Account) -> List[str]:
 
 
 def _origin(account: Account) -> str:
-    machines = ", ".join(dict.fromkeys(job.machine for job in account.jobs)) or "a machine that they do not name"
-    threads = sorted({job.threads for job in account.jobs})
-    with_threads = f" with {' and '.join(map(str, threads))} thread{'s' if threads != [1] else ''}" if threads else ""
-    header = account.header
-    return (
-        f"Records {account.tuning.records_sha256[:12]} were {account.origin}: of target {header.target}, TVM "
-        f"{header.version}, measured on {machines}{with_threads}."
+    told = {
+        "records": account.tuning.records_sha256[:12],
+        "origin": recorded.said(account.origin),
+        "target": account.header.target,
+        "version": account.header.version,
+    }
+    if not account.jobs:
+        return _(
+            "Records %(records)s were %(origin)s: of target %(target)s, TVM %(version)s; they do not name the machine "
+            "that measured.",
+            **told,
+        )
+    return _(
+        "Records %(records)s were %(origin)s: of target %(target)s, TVM %(version)s, measured on %(machines)s with "
+        "%(threads)s.",
+        machines=", ".join(dict.fromkeys(job.machine for job in account.jobs)),
+        threads=wording.both(wording.threads(count) for count in sorted({job.threads for job in account.jobs})),
+        **told,
     )
 
 
 def _effort(account: Account) -> List[str]:
-    tuning = account.tuning
-    rate = f", {tuning.trials / tuning.seconds * 60:.0f} a minute" if tuning.seconds else ""
-    seeds = ", ".join(map(str, tuning.seeds))
-    how = ", ".join(
-        dict.fromkeys(f"{job.strategy} search with the cost model {job.cost_model}" for job in account.jobs)
-    )
-    jobs = f"{len(account.jobs)} jobs" if len(account.jobs) != 1 else "1 job"
-    found = [
-        f"{tuning.trials} trials in {duration(tuning.seconds)} of {jobs}{rate}; {how or 'how is not known'}; "
-        f"seed{'s' if len(tuning.seeds) != 1 else ''} {seeds}."
+    return [_trials(account), *_search(account), *_ends(account)]
+
+
+def _trials(account: Account) -> str:
+    tuning, count = account.tuning, len(account.jobs)
+    told = {
+        "trials": ngettext("%(count)s trial", "%(count)s trials", tuning.trials, count=tuning.trials),
+        "time": wording.duration(tuning.seconds),
+        "jobs": ngettext("%(count)s job", "%(count)s jobs", count, count=count),
+    }
+    if not tuning.seconds:
+        return _("%(trials)s in %(time)s of %(jobs)s.", **told)
+    rate = f"{tuning.trials / tuning.seconds * 60:.0f}"
+    return _("%(trials)s in %(time)s of %(jobs)s, %(rate)s a minute.", rate=rate, **told)
+
+
+def _search(account: Account) -> List[str]:
+    """One for each way in which jobs searched."""
+    seeds: Dict[Tuple[str, str], Set[int]] = {}
+    for job in account.jobs:
+        seeds.setdefault((job.strategy, job.cost_model), set()).add(job.seed)
+    return [
+        ngettext(
+            "Search: %(strategy)s, with the cost model %(cost_model)s and seed %(seeds)s.",
+            "Search: %(strategy)s, with the cost model %(cost_model)s and seeds %(seeds)s.",
+            len(each),
+            strategy=strategy,
+            cost_model=cost_model,
+            seeds=", ".join(map(str, sorted(each))),
+        )
+        for (strategy, cost_model), each in seeds.items()
     ]
+
+
+def _ends(account: Account) -> List[str]:
+    found = []
     if account.ends:
         seconds = sum(end.seconds for end in account.ends)
         share = sum(end.measuring_seconds for end in account.ends) / seconds if seconds else 0.0
-        invalid, timed_out, crashed = (
-            sum(getattr(end, name) for end in account.ends) for name in ("invalid", "timed_out", "crashed")
-        )
         found.append(
-            f"Measuring took {share:.0%} of that time; beside the trials {invalid} candidates were invalid, "
-            f"{timed_out} timed out and {crashed} crashed."
+            _(
+                "Measuring took %(share)s of that time. Candidates beside the trials: %(invalid)s invalid, "
+                "%(timed_out)s timed out, %(crashed)s crashed.",
+                share=wording.percent(f"{share * 100:.0f}"),
+                invalid=sum(end.invalid for end in account.ends),
+                timed_out=sum(end.timed_out for end in account.ends),
+                crashed=sum(end.crashed for end in account.ends),
+            )
         )
     killed = len(account.jobs) - len(account.ends)
     if killed:
-        found.append(f"{killed} of the jobs {'were' if killed > 1 else 'was'} ended from outside; its trials count.")
+        found.append(
+            ngettext(
+                "%(count)s of the jobs was ended from outside; its trials count.",
+                "%(count)s of the jobs were ended from outside; their trials count.",
+                killed,
+                count=killed,
+            )
+        )
     return found
 
 
 def _proofs(row: Row, account: Account) -> List[str]:
     proofs = account.proofs.proofs if account.proofs else []
     if not proofs:
-        return ["This engine has not been held against its untuned one."]
-    found = [
-        f"Held against untuned before anything else was measured, in {one.rounds} rounds of one process, with "
-        f"{wording.threads(one.threads)}: tuned takes {wording.times(one.ratio)} times the time, 95 % interval "
-        f"{wording.times(one.low)} to {wording.times(one.high)}{_not_slower(one)}."
-        for one in proofs
-    ]
+        return [_("This engine has not been held against its untuned one.")]
+    found = [" ".join([_held(one), *_not_faster(one)]) for one in proofs]
     if row.variant.startswith(EngineStore.FALLBACK):
-        found.append("So the untuned schedules are what was delivered and measured here, under this name.")
+        found.append(_("So the untuned schedules are what was delivered and measured here, under this name."))
     return found
 
 
-def _not_slower(one: Proof) -> str:
-    return ": slower" if one.slower else "" if one.high < 1 else ": not shown to be slower"
+def _held(one: Proof) -> str:
+    return _(
+        "Held against untuned before anything else was measured, in %(rounds)s of one process, with %(threads)s: tuned "
+        "takes %(ratio)s times the time, 95 %% interval %(span)s.",
+        rounds=wording.rounds(one.rounds),
+        threads=wording.threads(one.threads),
+        ratio=wording.times(one.ratio),
+        span=wording.span(wording.times(one.low), wording.times(one.high)),
+    )
+
+
+def _not_faster(one: Proof) -> List[str]:
+    """What follows where the proof shows no gain."""
+    if one.slower:
+        return [_("Tuned was shown to be slower.")]
+    return [] if one.high < 1 else [_("Tuned was not shown to be slower.")]
 
 
 def _damage(account: Account) -> List[str]:
-    return [f"Of the records, {text}." for text in account.dropped]
+    return [_("Of the records, %(damage)s.", damage=recorded.said(text)) for text in account.dropped]
 
 
 def tasks(account: Account) -> Table:
@@ -108,24 +163,37 @@ def tasks(account: Account) -> Table:
     lines = [
         [
             one.name,
-            "" if one.share is None else f"{one.share * 100:.1f} %",
+            "" if one.share is None else _percent(one.share),
             str(one.weight),
             str(one.trials),
             _microseconds(one.default_ns),
             _microseconds(one.tuned_ns),
             _gain(one),
-            "kept" if one.kept else one.why,
+            _("kept") if one.kept else recorded.said(one.why),
         ]
         for one in shown
     ]
     if others:
         share = sum(one.share or 0.0 for one in others)
-        kept = sum(one.kept for one in others)
         trials = sum(one.trials for one in others)
-        name = f"{len(others)} others"
-        lines.append([name, f"{share * 100:.1f} %", "", str(trials), "", "", "", f"{kept} kept"])
-    headers = ["task", "share of time:", "calls:", "trials:", "default us:", "tuned us:", "gain:", "tuned schedule"]
+        name = ngettext("%(count)s other", "%(count)s others", len(others), count=len(others))
+        kept = _("%(count)s kept", count=sum(one.kept for one in others))
+        lines.append([name, _percent(share), "", str(trials), "", "", "", kept])
+    headers = [
+        _("task"),
+        _("share of time:"),
+        _("calls:"),
+        _("trials:"),
+        _("default us:"),
+        _("tuned us:"),
+        _("gain:"),
+        _("tuned schedule"),
+    ]
     return Table(headers, lines)
+
+
+def _percent(share: float) -> str:
+    return wording.percent(f"{share * 100:.1f}")
 
 
 def _gain(one: Part) -> str:
@@ -135,5 +203,5 @@ def _gain(one: Part) -> str:
     return wording.times(one.default_ns / one.tuned_ns)
 
 
-def _microseconds(value_ns: object) -> str:
-    return "none" if not isinstance(value_ns, (int, float)) else wording.figure(value_ns / 1e3, 4)
+def _microseconds(value_ns: Optional[float]) -> str:
+    return _("none") if value_ns is None else wording.figure(value_ns / 1e3, 4)

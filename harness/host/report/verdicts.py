@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from harness.host.report import recorded
+from harness.host.report import recorded, wording
 from harness.host.report.language import _
 from harness.records import Cause, Result
 from harness.records.verdict import CLEAN, INVALID, LIMITED, UNKNOWN, VALID
@@ -86,7 +86,7 @@ def _badge(by_round: Dict[int, Cause], rounds: int) -> str:
     else:
         said = _(
             "%(weight)s in %(marked)s of %(rounds)s rounds: %(reason)s, up to %(share)s of its iterations",
-            share=f"{worst.share:.0%}",
+            share=wording.percent(f"{worst.share * 100:.0f}"),
             **told,
         )
     return f"{said}; {recorded.said(worst.advice)}" if worst.advice else said

@@ -6,6 +6,7 @@ from typing import Dict, Iterable, List, Optional
 
 from msgspec import UNSET
 
+from harness.host.report import recorded
 from harness.host.report.language import _, ngettext
 from harness.records import Experiment
 
@@ -26,12 +27,17 @@ def short(experiment: Experiment, variant: str) -> str:
 def long(experiment: Experiment, variant: str) -> str:
     """`TVM untuned, znver3`: backend and all of its variant; of several builds, which."""
     number = experiment.build.build_number
-    return _named(experiment, variant, [] if number is UNSET else [_("build %(number)s", number=number)])
+    return _named(experiment, _all_of(variant), [] if number is UNSET else [_("build %(number)s", number=number)])
 
 
 def of_builds(experiment: Experiment, variant: str, builds: int) -> str:
     """As `long`, of all builds together."""
-    return _named(experiment, variant, [builds_counted(builds)] if builds > 1 else [])
+    return _named(experiment, _all_of(variant), [builds_counted(builds)] if builds > 1 else [])
+
+
+def _all_of(variant: str) -> str:
+    """Its parts are recorded sentences: `tuned, znver3, 512 trials in 10 min, seed 1`; the first is a name."""
+    return ", ".join(recorded.said(part) for part in variant.split(", "))
 
 
 def _named(experiment: Experiment, variant: str, more: List[str]) -> str:
@@ -109,6 +115,16 @@ def times(value: float) -> str:
 def percent(figure: str) -> str:
     """`0.74 %`, of a figure as it is printed."""
     return _("%(figure)s %%", figure=figure)
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3:05 min`, `2:10 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return _("%(seconds)s s", seconds=whole)
+    if whole < 3600:
+        return _("%(minutes)s:%(seconds)s min", minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return _("%(hours)s:%(minutes)s h", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
 
 
 def rate(per_second: float) -> str:
