@@ -21,8 +21,10 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (bool, int, float, str)) or value is None:
         return value
-    if hasattr(value, "__iter__"):
+    if hasattr(value, "__len__"):  # TVM 0.19's arrays have no __iter__
         return [_plain(one) for one in value]
+    if hasattr(value, "value"):
+        return _plain(value.value)
     return str(value)
 
 
