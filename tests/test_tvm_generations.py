@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any, List, Optional
 
 import pytest
+from onnx import helper
 
 from harness.backends import _tvm_earlier, _tvm_today
+from harness.backends._tvm_build import first_line
 from harness.backends._tvm_generation import EARLIER, TODAY, dtype, kind, number, present
 from harness.errors import Unsupported
 
@@ -43,6 +45,37 @@ def test_types_and_constants_are_read_in_whatever_box_they_lie() -> None:
 
 def test_both_generations_have_the_same_parts() -> None:
     assert set(_tvm_today.PLACES) == set(_tvm_earlier.PLACES)
+
+
+def resize(mode: str) -> Any:
+    node = helper.make_node("Resize", ["x", "roi", "scales"], ["y"], coordinate_transformation_mode=mode)
+    return SimpleNamespace(graph=SimpleNamespace(node=[helper.make_node("Relu", ["y"], ["z"]), node]))
+
+
+@pytest.mark.parametrize(("mode", "left"), [("asymmetric", ""), ("half_pixel", ""), ("tf_crop_and_resize", "roi")])
+def test_a_region_that_no_mode_reads_is_dropped_for_the_earlier_one(mode: str, left: str) -> None:
+    model = resize(mode)
+    _tvm_earlier.drop_regions(model)
+    assert [list(node.input) for node in model.graph.node] == [["y"], ["x", left, "scales"]]
+
+
+class TVMError(Exception):
+    """As TVM's own is called."""
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Check failed: a\n  b", "Check failed: a"),
+        (
+            'Traceback (most recent call last):\n  [bt] (6) lib.so(f+0xb9)\n  File "x.h"\nTVMError: In function f: no',
+            "In function f: no",
+        ),
+        ("", "no message"),
+    ],
+)
+def test_a_reason_is_what_went_wrong_and_not_where_its_stack_begins(said: str, line: str) -> None:
+    assert first_line(TVMError(said)) == line
 
 
 class Array(ctypes.Structure):

@@ -65,9 +65,8 @@ def build(materials: Materials, options: BuildOptions, engine_dir: Path) -> Buil
 def imported(model: Path, precision: str) -> Any:
     """The model's graph as a Relax module, in fp16 where that is asked for; raises whatever TVM's importer raises."""
     import onnx
-    from tvm.relax.frontend.onnx import from_onnx
 
-    module = from_onnx(onnx.load(str(model)))
+    module = generation().imported(onnx.load(str(model)))
     if precision == "fp16":
         from harness.backends._tvm_half import half
 
@@ -123,5 +122,9 @@ def _native_fp16() -> bool:
 
 
 def first_line(error: BaseException) -> str:
+    """What went wrong, without the stack that earlier versions of TVM put before it."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else "no message"
+    if lines and lines[0].startswith("Traceback"):
+        lines = [line for line in lines[1:] if not line[0].isspace()]
+    first, named = lines[0] if lines else "no message", f"{type(error).__name__}: "
+    return first[len(named) :] if first.startswith(named) else first

@@ -27,6 +27,10 @@ class Generation(Protocol):
         """As the key of an engine has it."""
         ...
 
+    def imported(self, graph: Any) -> Any:
+        """The Relax module of an ONNX model; its weights are constants. Raises what TVM raises; may change `graph`."""
+        ...
+
     def compiled(self, module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
         """An executable by TVM's default passes, on CUDA with DLight's default schedules; it has `export_library`.
         None takes the module as it is: all passes of Relax have been run."""

@@ -25,6 +25,12 @@ def version() -> str:
     return f"{tvm.__version__} (ffi {tvm_ffi.__version__})"
 
 
+def imported(graph: Any) -> Any:
+    from tvm.relax.frontend.onnx import from_onnx
+
+    return from_onnx(graph)
+
+
 def compiled(module: Any, target: Any, pipeline: Optional[str] = "default") -> Any:
     import tvm
 

@@ -5,6 +5,7 @@ import json
 from typing import Any, List, Sequence, Tuple
 
 from harness.backends._tvm_build import first_line
+from harness.backends._tvm_generation import generation, part
 from harness.backends._tvm_tuning.meter import ArgInfo, Settings
 
 __all__ = ["Loaded", "build", "first_line", "spell_target", "target_from"]
@@ -20,8 +21,10 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (bool, int, float, str)) or value is None:
         return value
-    if hasattr(value, "__iter__"):
+    if hasattr(value, "__len__"):  # TVM 0.19's arrays have no __iter__
         return [_plain(one) for one in value]
+    if hasattr(value, "value"):
+        return _plain(value.value)
     return str(value)
 
 
@@ -34,14 +37,13 @@ def target_from(spelled: Any) -> Any:
 def build(module_text: str, target: Any, path: str, linker: str) -> None:
     """Writes a shared library; raises whatever TVM and the linker raise."""
     import tvm
-    from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
-    from tvm.support import cc
 
     module = tvm.ir.load_json(module_text)
     # Weights are laid out anew when the engine is built, outside of what is timed (`prepared.py`).
-    module = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(module)
+    # What the pass is told, to leave tensors as they are, has another name in each generation.
+    module = part("schedule_transform").RemoveWeightLayoutRewriteBlock(True)(module)
     built = tvm.build(module, target=target)
-    built.export_library(path, fcompile=functools.partial(cc.create_shared, cc=linker))
+    built.export_library(path, fcompile=functools.partial(part("cc").create_shared, cc=linker))
 
 
 class Loaded:
@@ -86,7 +88,7 @@ class Loaded:
                 kind, dtype, shape = one
                 if kind != "TENSOR":
                     raise ValueError(f"an argument of kind {kind} cannot be made up")
-                tensor = self._tvm.runtime.empty(tuple(shape), dtype, self.device)
+                tensor = generation().empty(tuple(shape), dtype, self.device)
                 self._fill(tensor)
                 filled.append(tensor)
             self.device.sync()
@@ -96,7 +98,7 @@ class Loaded:
     def sound(self) -> bool:
         """Whether the device still works: an error of a CUDA kernel stays with its context."""
         try:
-            self._tvm.runtime.empty((1,), "float32", self.device)
+            generation().empty((1,), "float32", self.device)
             self.device.sync()
         except Exception:
             return False

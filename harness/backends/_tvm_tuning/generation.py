@@ -1,12 +1,13 @@
 """All that this house asks of TVM's MetaSchedule, and the only file that imports it.
 
-A search works with the classes here; where another version of TVM calls something otherwise, this file has to know.
+A search works with the classes here; where it lies in each generation of TVM, `_tvm_generation.part` knows.
 """
 
 import functools
 import json
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
+from harness.backends._tvm_generation import part
 from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
@@ -31,10 +32,7 @@ class Proposal(NamedTuple):
 def schedules() -> Any:
     """TVM's MetaSchedule, wherever this version keeps it; raises Unsupported where a part of it is missing."""
     try:
-        try:
-            from tvm.s_tir import meta_schedule
-        except ImportError:
-            from tvm import meta_schedule
+        meta_schedule = part("meta_schedule")
     except ImportError as error:
         raise Unsupported(f"tvm cannot tune here: {error}") from error
     meta_schedule.utils.cpu_count()  # asks psutil

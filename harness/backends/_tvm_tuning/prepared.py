@@ -6,6 +6,8 @@ before its operators are fused; it is recorded with the trials and stands in a t
 
 from typing import Any, List, NamedTuple
 
+from harness.backends._tvm_generation import dtype, part
+
 LAYOUTS = {"nhwc": {"relax.nn.conv2d": ["NHWC", "OHWI"]}, "nchw": {}}
 
 
@@ -48,7 +50,7 @@ def fused(module: Any, target: Any, form: Form) -> Any:
 
         passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize()]
         module, passes = transposed(tvm.transform.Sequential(passes)(module)), []
-    passes += relax.pipeline.library_dispatch_passes(target)
+    passes += [relax.backend.DispatchSampling(), relax.backend.DispatchSortScan()]
     special = {"relax.sigmoid": _sigmoid} if form.polynomial_exp else {}
     passes += [
         relax.transform.LegalizeOps(special),
@@ -102,8 +104,7 @@ def default_schedules(target: Any) -> List[Any]:
     """What TVM does with loops that nobody has tuned: nothing on a CPU, DLight on a GPU."""
     if target.kind.name == "llvm":
         return []
-    from tvm.s_tir import dlight
-
+    dlight = part("dlight")
     gpu = dlight.gpu
     rules = [gpu.Matmul(), gpu.GEMV(), gpu.Reduction(), gpu.GeneralReduction(), gpu.Fallback()]
     return [dlight.ApplyDefaultSchedule(*rules)]
@@ -111,26 +112,26 @@ def default_schedules(target: Any) -> List[Any]:
 
 def _sigmoid(builder: Any, call: Any) -> Any:
     """LLVM calls libm once an element for `exp`; this is Cephes' `expf` (S. Moshier) written as plain arithmetic."""
-    from tvm import te, tirx
+    from tvm import te
 
-    value = call.args[0]
-    if str(value.ty.dtype) != "float32":
+    value, tir = call.args[0], part("tir")
+    if dtype(value) != "float32":
         return call
 
     def number(one: float) -> Any:
-        return tirx.const(one, "float32")
+        return tir.const(one, "float32")
 
     def sigmoid(x: Any) -> Any:
         def element(*at: Any) -> Any:
-            power = tirx.min(tirx.max(number(0.0) - x(*at), number(-87.0)), number(88.0))
-            whole = tirx.floor(power * number(1.44269504088896341) + number(0.5))
+            power = tir.min(tir.max(number(0.0) - x(*at), number(-87.0)), number(88.0))
+            whole = tir.floor(power * number(1.44269504088896341) + number(0.5))
             rest = power - whole * number(0.693359375) - whole * number(-2.12194440e-4)
             series = number(1.9875691500e-4)
             for coefficient in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
                 series = series * rest + number(coefficient)
             mantissa = series * rest * rest + rest + number(1.0)
-            exponent = (tirx.Cast("int32", whole) + tirx.const(127, "int32")) << tirx.const(23, "int32")
-            return number(1.0) / (number(1.0) + tirx.reinterpret("float32", exponent) * mantissa)
+            exponent = (tir.Cast("int32", whole) + tir.const(127, "int32")) << tir.const(23, "int32")
+            return number(1.0) / (number(1.0) + tir.reinterpret("float32", exponent) * mantissa)
 
         return te.compute(x.shape, element, name="sigmoid")
 
