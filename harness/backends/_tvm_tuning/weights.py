@@ -4,7 +4,6 @@ for YOLOv5n in another layout). Imported only where TVM is."""
 from typing import Any
 
 import numpy
-import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
@@ -25,7 +24,7 @@ class _Transposed(PyExprMutator):
             return call
         axes = None if call.attrs.axes is None else [int(one) for one in call.attrs.axes]
         tensor = value.data if hasattr(value, "data") else value.value
-        return relax.const(tvm.runtime.tensor(numpy.ascontiguousarray(numpy.transpose(tensor.numpy(), axes))))
+        return relax.const(numpy.ascontiguousarray(numpy.transpose(tensor.numpy(), axes)))
 
 
 def transposed(module: Any) -> Any:
