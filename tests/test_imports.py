@@ -21,7 +21,7 @@ RUNTIMES = {
     "tvm": {"tvm"},
     "_tvm_generation": {"tvm"},
     "_tvm_today": {"tvm", "tvm_ffi"},
-    "_tvm_earlier": {"tvm"},
+    "_tvm_earlier": {"tvm", "onnx"},
     "_tvm_half": {"tvm"},
     "_tvm_target": {"tvm"},
     "_tvm_build": {"tvm", "onnx"},

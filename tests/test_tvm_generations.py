@@ -9,8 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, List, Optional
 
+import numpy
+import onnxruntime
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from harness.backends import _tvm_earlier, _tvm_today
 from harness.backends._tvm_build import first_line
@@ -57,6 +59,23 @@ def test_a_region_that_no_mode_reads_is_dropped_for_the_earlier_one(mode: str, l
     model = resize(mode)
     _tvm_earlier.drop_regions(model)
     assert [list(node.input) for node in model.graph.node] == [["y"], ["x", left, "scales"]]
+
+
+@pytest.mark.parametrize("opset", [12, 13])
+def test_slices_compute_what_their_split_did(opset: int) -> None:
+    sizes = numpy_helper.from_array(numpy.array([1, 4, 2]), "sizes")
+    told = {"split": [1, 4, 2]} if opset < 13 else {}
+    node = helper.make_node("Split", ["x"] if told else ["x", "sizes"], ["a", "b", "c"], axis=1, **told)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, size]) for name, size in zip("abc", (1, 4, 2))]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 7])
+    graph = helper.make_graph([node], "split", [x], values, [] if told else [sizes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
+    feed = {"x": numpy.arange(14, dtype="float32").reshape(2, 7)}
+    before = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feed)
+    _tvm_earlier.slice_splits(model)
+    assert {one.op_type for one in model.graph.node} == {"Slice"}
+    after = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feed)
+    assert all(numpy.array_equal(one, other) for one, other in zip(before, after))
 
 
 class TVMError(Exception):
