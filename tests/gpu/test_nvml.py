@@ -53,7 +53,7 @@ def test_a_loaded_gpu_is_watched_and_its_energy_told(
         settled = settle(runner, FEED, watch, INFERENCE)
         measured = measure(runner, FEED, INFERENCE)
         watch.end()
-    found = verdicts.of(measured, INFERENCE, watch, settled, "")
+    found = verdicts.of(measured, INFERENCE, watch, settled, wrong="", clocks="")
     telemetry: Telemetry = found["telemetry"]
     columns = readings.load(telemetry, tmp_path)
     for name in ("power/gpu", "clock/gpu", "temperature/gpu", "reasons/gpu", "memory/gpu", "processes/gpu"):
