@@ -187,6 +187,17 @@ def test_an_engine_that_is_not_measured_any_more_leaves_a_row_with_its_reason(
     assert "night-01 | 2026-01-06 03:00" in out
 
 
+@pytest.mark.parametrize("told", ["tuned", "tuned, znver3, 64 trials", "tuned (fallback), znver3"])
+def test_an_engine_is_called_by_what_came_of_its_variant_and_once(
+    told: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tuned = experiment("tvm", variant="tuned")
+    write(tmp_path, 0, [result(tuned, number, variant=told) for number in range(1, 6)], [tuned])
+    assert main(["history", "--results", str(tmp_path)]) == 0
+    name = f"TVM {told.split(',', maxsplit=1)[0]}, yolov5n 320, fp32, 2 threads, board local"
+    assert capsys.readouterr().out.startswith(f"{name}\n")
+
+
 def test_throughput_is_a_line_of_its_own_in_rates_and_slower_means_fewer(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

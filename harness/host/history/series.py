@@ -44,12 +44,11 @@ class Series(NamedTuple):
         words += [f"container {self.container}"] if self.container else []
         return ", ".join(words)
 
-    @property
-    def engine(self) -> str:
-        """`TVM tuned`, and what it was told where it was told anything."""
+    def engine(self, variant: str) -> str:
+        """`TVM tuned`, and what it was told where it was told anything; `variant` is what came of what was asked."""
         told = json.loads(self.options) if self.options else {}
-        variant = told.pop("variant", None)
-        words = [wording.backend(self.backend), *([variant] if variant else [])]
+        asked = told.pop("variant", "")
+        words = [one for one in (wording.backend(self.backend), variant or asked) if one]
         words += [f"{name}={value}" for name, value in sorted(told.items())]
         words += [f"build {self.build_number}"] if self.build_number else []
         return " ".join(words)

@@ -57,7 +57,7 @@ def name(series: Series, points: Sequence[Judged]) -> str:
 
 def called(series: Series, point: Point) -> str:
     """`TVM untuned`: the engine with the first part of its variant."""
-    return " ".join([series.engine, point.variant.split(",", maxsplit=1)[0].strip()]).strip()
+    return series.engine(point.variant.split(",", maxsplit=1)[0].strip())
 
 
 def _latencies(point: Point) -> List[str]:
