@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from harness.host import report, runs
-from harness.host.report import steadiness
+from harness.host.report import steadiness, wording
 from harness.host.report.collect import rows
 from harness.host.stats.ratio import ratio
 from harness.records import Experiment, LatencySamples, Result
@@ -113,3 +113,12 @@ def test_a_report_says_what_it_could_have_shown_and_when_rounds_are_too_few_to_b
     assert "With fewer than 8 rounds nobody can see" not in nine
     (line,) = (line for line in five.splitlines() if "| more time |" in line)
     assert "2.2 %" in line, "shift(4) * 1.1 % / sqrt(5)"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.0123, "1.2"), (0.994, "99"), (0.997, "100"), (1.6049, "160"), (-1.1, "-110"), (0.00034, "0.034"), (0, "0")],
+)
+def test_a_share_is_no_power_of_ten(share: float, said: str) -> None:
+    assert wording.of_hundred(share) == said
+    assert wording.of_hundred(abs(share), "+") == f"+{said.lstrip('-')}"

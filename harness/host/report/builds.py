@@ -32,7 +32,7 @@ def table(rows: Sequence[Row], notes: Footnotes) -> Table:
                 wording.of_builds(first.experiment, first.variant, len(side)),
                 str(first.experiment.inference.threads),
                 str(found.rounds),
-                *(wording.percent(f"{value * 100:.2g}") for value in (found.build, found.round, found.cell)),
+                *(wording.percent(wording.of_hundred(value)) for value in (found.build, found.round, found.cell)),
                 wording.percent(f"{found.build_share * 100:.0f}"),
                 wording.percent(share),
                 "< 0.001" if found.p < 0.001 else f"{found.p:.2g}",

@@ -51,10 +51,9 @@ def could_show(detectable: Optional[float]) -> str:
     """The smallest difference that would have been shown nine times in ten."""
     if detectable is None:
         return _("none")
-    percent = (detectable - 1) * 100
-    if percent <= 0.01:
+    if detectable - 1 <= 0.0001:
         return f"< {wording.percent('0.01')}"
-    return wording.percent(f"{percent:.0f}" if percent >= 100 else f"{percent:.2g}")
+    return wording.percent(wording.of_hundred(detectable - 1))
 
 
 def _side(side: Rows) -> str:

@@ -68,7 +68,7 @@ def table(rows: Sequence[Row]) -> Table:
                 name(row),
                 str(row.experiment.inference.threads),
                 found.verdict,
-                wording.percent(f"{found.spread * 100:.2g}"),
+                wording.percent(wording.of_hundred(found.spread)),
                 _of(f"{sum(cell.outliers for cell in cells)}", iterations),
                 _of(f"{sum(cell.effective for cell in cells):.0f}", iterations),
                 _drift(found) or "-",
@@ -117,9 +117,9 @@ def _drift(found: Steadiness) -> str:
     said = []
     if within:
         worst = max((slope for number, slope in within), key=abs)
-        said.append(_within(f"{worst * 100:+.2g}", [number for number, slope in within]))
+        said.append(_within(wording.of_hundred(worst, "+"), [number for number, slope in within]))
     if found.rounds:
-        said.append(_("%(percent)s %% over all rounds", percent=f"{found.rounds * 100:+.2g}"))
+        said.append(_("%(percent)s %% over all rounds", percent=wording.of_hundred(found.rounds, "+")))
     return ", ".join(said)
 
 
@@ -128,7 +128,7 @@ def _changes(found: Steadiness) -> str:
     if not there:
         return ""
     number, worst = max(there, key=lambda one: abs(one[1].step))
-    change = {"percent": f"{worst.step * 100:+.2g}", "iteration": worst.at + 1, "round": number}
+    change = {"percent": wording.of_hundred(worst.step, "+"), "iteration": worst.at + 1, "round": number}
     if len(there) == 1:
         return _("%(percent)s %% from iteration %(iteration)s of round %(round)s on", **change)
     return _(

@@ -93,6 +93,15 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
 
 
+def of_hundred(share: float, sign: str = "") -> str:
+    """A share in percent, without its sign: two significant digits, and every digit of an integer part.
+
+    `sign` is a format's: `+` writes it in any case.
+    """
+    value = share * 100
+    return f"{value:{sign}.0f}" if abs(value) >= 99.5 else f"{value:{sign}.2g}"
+
+
 def milliseconds(nanoseconds: Optional[float]) -> str:
     """Four digits for what is a millisecond and more, down to the nanosecond below."""
     if nanoseconds is None:
