@@ -124,6 +124,20 @@ def test_a_pilot_that_ended_undecided_is_unfinished(tmp_path: Path) -> None:
     assert resume.unfinished(tmp_path, None), "its further rounds are not measured yet"
 
 
+def test_the_widest_is_named_so_that_it_can_be_told_from_the_others(tmp_path: Path) -> None:
+    """One engine with two counts of threads: neither backend nor setting says which rows these are."""
+    one, two = experiment("onnxruntime", threads=1), experiment("onnxruntime")
+    rows = [
+        result(each, number, 10 * (1 + 0.5 * (-1) ** number * (each is two)))
+        for number in range(1, 9)
+        for each in (one, two)
+    ]
+    example_run.write(tmp_path, rows, [one, two], rounds=8, until=HalfWidth().convert("1%,90s", None, None))
+    until.grow(tmp_path, upgrades.read(tmp_path / "run.json", Run), Lines())
+    said = until.ended(tmp_path)[0]
+    assert said.endswith(": ONNX Runtime, 2 threads over ONNX Runtime, 1 thread, yolov5n 320, fp32")
+
+
 def test_at_the_end_it_says_whether_that_was_enough_and_the_report_how_it_was_made(tmp_path: Path) -> None:
     grown = until.grow(tmp_path, pilot(tmp_path, 0.01, "1.5%"), Lines())
     more = grown.on[0].budget.added_rounds  # type: ignore[union-attr]
@@ -133,7 +147,7 @@ def test_at_the_end_it_says_whether_that_was_enough_and_the_report_how_it_was_ma
     said = until.ended(tmp_path)
     assert len(said) == 1
     assert said[0].startswith("UNTIL=1.5%,120m: reached: the widest half-width is ")
-    assert said[0].endswith(" % of the ratio, TVM untuned over ONNX Runtime, yolov5n 320, fp32")
+    assert said[0].endswith(" % of the ratio: TVM untuned, 2 threads over ONNX Runtime, 2 threads, yolov5n 320, fp32")
     text = " ".join(report.write(tmp_path).path.read_text().split())
     assert f"8 rounds as a pilot, whose spread decided on {more} more before they were measured" in text
     assert f"since it decided their number of rounds ({more} degrees of freedom)" in text

@@ -5,7 +5,7 @@ Only this module knows how the limit is reckoned and what is said of it; `stats/
 
 import math
 from pathlib import Path
-from typing import List, Tuple
+from typing import TYPE_CHECKING, List, Tuple
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +17,9 @@ from harness.host.progress import Progress, duration
 from harness.host.runs import Budget, Run, RunData
 from harness.host.stats.further import MOST_ROUNDS, SURE, Further, Pilot, further
 from harness.host.stats.ratio import LEAST_ROUNDS, Ratio
+
+if TYPE_CHECKING:
+    from harness.host.report.compare import Comparison
 
 STARTING_S = 0.5
 """Allowance for launching a worker, which its own time does not contain."""
@@ -86,7 +89,7 @@ def _out_of_reach(found: Further, until: Until, pilot_s: float, round_s: float) 
         )
     if not found.added:
         return f"{why}; nothing is added"
-    within = f"within reach is {found.reach * 100:.2g} %, with {found.added} more"
+    within = f"within reach is {_percent(found.reach)}, with {found.added} more"
     return f"{why}; {within}, about {duration(found.added * round_s)}"
 
 
@@ -95,7 +98,7 @@ def _verdict(ratios: "List[Tuple[str, Ratio]]", until: Until) -> str:
     if not widths:
         return "there is no interval to narrow"
     width, name = max(widths)
-    widest = f"the widest half-width is {width * 100:.2g} % of the ratio, {name}"
+    widest = f"the widest half-width is {_percent(width)} of the ratio: {name}"
     missing = len(ratios) - len(widths)
     more = f"; {missing} without an interval" if missing else ""
     if width <= until.half_width:
@@ -105,22 +108,30 @@ def _verdict(ratios: "List[Tuple[str, Ratio]]", until: Until) -> str:
 
 def _ratios(data: RunData) -> "List[Tuple[str, Ratio]]":
     """Every ratio that the report shows, by the names it gives them."""
-    from harness.host.report import wording
     from harness.host.report.collect import rows
     from harness.host.report.compare import comparisons, thread_comparisons
 
     found = rows(data)
     pilot = runs.pilot(data.run, data.on)
     compared = [*comparisons(found, data.run.plan.baseline, pilot), *thread_comparisons(found, pilot)]
+    return [(_named(one), one.ratio) for one in compared]
 
-    return [
-        (
-            f"{wording.short(one.row.experiment, one.row.variant)} over "
-            f"{wording.short(one.baseline.experiment, one.baseline.variant)}, {wording.setting(one.row.experiment)}",
-            one.ratio,
-        )
-        for one in compared
+
+def _named(one: "Comparison") -> str:
+    """`TVM untuned, 2 threads over ONNX Runtime, 2 threads, yolov5n 320, fp32`: threads may be all that tells sides."""
+    from harness.host.report import wording
+
+    sides = [
+        f"{wording.short(side.experiment, side.variant)}, {wording.threads(side.experiment.inference.threads)}"
+        for side in (one.row, one.baseline)
     ]
+    return f"{' over '.join(sides)}, {wording.setting(one.row.experiment)}"
+
+
+def _percent(share: float) -> str:
+    from harness.host.report import wording
+
+    return f"{wording.of_hundred(share)} %"
 
 
 def _pilot_s(data: RunData) -> float:
