@@ -27,7 +27,9 @@ echo "jetson_clocks $*" >> "{root}/log"
 set -e
 cpus="{root}/sys/devices/system/cpu/cpufreq"
 case "$1" in
-  --store) cat "{root}/{gpu}/min_freq" "$cpus/policy0/scaling_min_freq" > "$2";;
+  --store)
+    [ -e "$2" ] && {{ echo "File $2 already exists. Can I overwrite it? Y/N:"; exit 1; }}
+    cat "{root}/{gpu}/min_freq" "$cpus/policy0/scaling_min_freq" > "$2";;
   --restore)
     [ -f "$2" ] || {{ echo "no such file"; exit 1; }}
     sed -n 1p "$2" > "{root}/{gpu}/min_freq"

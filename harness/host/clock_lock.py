@@ -104,6 +104,10 @@ class ClockLock:
             self._folder.mkdir(parents=True, exist_ok=True)
             upgrades.write(self._folder / BEFORE, Before(boot_id=self.now.boot_id, mode=mode))
             _give_to_the_owner(self._folder.parent, self._folder, self._folder / BEFORE)
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # of an earlier boot; jetson_clocks asks before it replaces one
+                (self._folder / STORED).unlink()
         self._run(steps)
         found = clocks.look(self._root)
         if not found.locked:
