@@ -4,7 +4,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List, Tuple
 
 from harness.records import ClockLimits
 from harness.sensors.channel import Absent, Offer, Sensor, Total
@@ -94,15 +94,21 @@ def zone_name(kind: str) -> str:
     return re.sub("-therm(al)?$", "", kind)
 
 
-def _temperatures(tree: Tree) -> Offer:
-    found: Offer = []
-    names: List[str] = []
+def zones(tree: Tree) -> Dict[str, Tuple[Path, str]]:
+    """Every thermal zone's folder and the kernel's word for it, by the name that its channel and trip points have."""
+    found: Dict[str, Tuple[Path, str]] = {}
     for zone in tree.glob("sys/class/thermal/thermal_zone*"):
         kind = tree.label(zone / "type") or zone.name
         name = zone_name(kind)
-        if name in names:  # two sockets call theirs alike
+        if name in found:  # two sockets call theirs alike
             name = f"{name}-{zone.name[len('thermal_zone') :]}"
-        names.append(name)
+        found[name] = (zone, kind)
+    return found
+
+
+def _temperatures(tree: Tree) -> Offer:
+    found: Offer = []
+    for name, (zone, kind) in zones(tree).items():
         path = zone / "temp"
         found.append(Sensor(f"temperature/{name}", f"temperature of {kind}", "mC", tree.name(path), _temperature(path)))
     reason = "no thermal zone here (a virtual machine?)"

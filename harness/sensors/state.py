@@ -46,12 +46,12 @@ def _mhz(hertz: Optional[int]) -> str:
 def _trips(tree: Tree) -> Dict[str, Dict[str, int]]:
     """The lowest trip point of each type that means trouble; zones write 0 or less where one is not used."""
     found: Dict[str, Dict[str, int]] = {}
-    for zone in tree.glob("sys/class/thermal/thermal_zone*"):
+    for name, (zone, _) in linux.zones(tree).items():
         points: Dict[str, int] = {}
         for path in tree.glob(f"{tree.name(zone)}/trip_point_*_type"):
             kind, at = tree.text(path), tree.whole(path.with_name(path.name.replace("_type", "_temp")))
             if kind in {"passive", "hot", "critical"} and at is not None and at > 0:
                 points[kind] = min(at, points.get(kind, at))
         if points:
-            found[linux.zone_name(tree.label(zone / "type") or zone.name)] = points
+            found[name] = points
     return found

@@ -95,6 +95,14 @@ def test_a_clock_that_follows_the_load_is_not_held_and_a_governor_of_performance
     assert state.read(Tree(tree.root / "nowhere")).locked is None
 
 
+def test_trip_points_of_two_zones_that_are_called_alike_stay_with_their_own(tree: Tree) -> None:
+    for number, at in ((0, 95_000), (1, 60_000)):
+        zone = f"sys/class/thermal/thermal_zone{number}"
+        sysfs.put(tree.root, f"{zone}/trip_point_0_type", "passive")
+        sysfs.put(tree.root, f"{zone}/trip_point_0_temp", at)
+    assert state.read(tree).trips_mc == {"x86_pkg_temp": {"passive": 95_000}, "x86_pkg_temp-1": {"passive": 60_000}}
+
+
 @pytest.mark.parametrize("text", ["garbage", "12 34", "", "0x10", "nan", "1e999", "12.5.1"])
 def test_garbage_is_no_number(text: str, tree: Tree) -> None:
     sysfs.put(tree.root, "sys/class/thermal/thermal_zone0/temp", text)
