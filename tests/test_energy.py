@@ -74,6 +74,12 @@ def test_a_counter_that_wraps_goes_on() -> None:
     assert reset.reason == "was set back to a smaller value meanwhile"
 
 
+def test_a_counter_that_wraps_and_was_set_back_is_refused_too() -> None:
+    """A resume from sleep sets RAPL to zero: taken for a wrap it would be a quarter of a megajoule."""
+    low = integrate(column(lambda at: 20e6 * (at + 10 if at < 2 else at)), [(0.0, 5.0)], "uJ", 262143328850.0)
+    assert low == Refused("was set back to a smaller value meanwhile")
+
+
 def test_a_sensor_that_never_moves_tells_no_interval() -> None:
     stuck = integrate(column(lambda at: 5000), [(0.0, 5.0)], "mW")
     assert isinstance(stuck, Refused)

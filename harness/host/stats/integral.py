@@ -99,8 +99,12 @@ def _update_s(times: numpy.ndarray, values: numpy.ndarray, windows: Sequence[Tup
 
 
 def _unwrapped(values: numpy.ndarray, wraps_at: Optional[float]) -> numpy.ndarray:
-    """A counter as if it had never begun anew."""
+    """A counter as if it had never begun anew; one that was set back stays smaller.
+
+    It began anew where it was in the upper half of its range and is in the lower one now, as in `sensors/series.py`.
+    """
     steps = numpy.diff(values)
     if wraps_at is not None:
-        steps = numpy.where(steps < 0, steps + wraps_at, steps)
+        anew = (steps < 0) & (values[:-1] > wraps_at / 2) & (values[1:] < wraps_at / 2)
+        steps = numpy.where(anew, steps + wraps_at, steps)
     return numpy.concatenate([values[:1], values[0] + numpy.cumsum(steps)]) if len(values) else values
