@@ -216,6 +216,25 @@ def test_sections_of_the_timeline_are_those_of_its_latencies(run: Path) -> None:
     assert fell.t_ns[fell.value < 500e6][0] / 1e9 == pytest.approx(first_slow_s, abs=0.11), "on one axis"
 
 
+def test_a_round_with_a_single_reading_shows_it(run: Path) -> None:
+    """A line through one point is nothing that anybody sees."""
+    [row] = [one for one in rows(runs.load_one(run)) if one.experiment == throttling_run.TVM]
+    cells = sensed.of_rows(run, [row])[row.experiment.slug()]
+    for number, cell in cells.items():
+        assert cell.clock is not None
+        first = readings.Column(cell.clock.column.t_ns[:1], cell.clock.column.value[:1])
+        cells[number] = cell._replace(clock=cell.clock._replace(column=first), temperature=None, power=None)
+    without, single = (dots(timeline.course([row], told)) for told in ({}, {row.experiment.slug(): cells}))
+    assert single == without + len(cells)
+
+
+def dots(drawn: bytes) -> int:
+    """Markers of data: those of axes are not clipped to them."""
+    svg = "{http://www.w3.org/2000/svg}"
+    groups = xml.etree.ElementTree.fromstring(drawn).iter(f"{svg}g")
+    return sum(len(one.findall(f"{svg}use")) for one in groups if "clip-path" in one.attrib)
+
+
 def test_rows_without_sensors_have_their_latencies_alone(tmp_path: Path) -> None:
     folder = example_run.write(tmp_path / "run", [result(ORT, number) for number in (1, 2, 3)], [ORT], rounds=3)
     drawn = timeline.course(rows(runs.load_one(folder)), {})

@@ -154,7 +154,15 @@ def _strip(axis: Axes, quantity: Quantity, over: Sequence[Section], last: bool) 
         x, y = _thinned(seconds, shown.column.value * quantity.scale, MOST_POINTS // len(over))
         times += [x, GAP]
         values += [y, GAP]
-    axis.plot(numpy.concatenate(times), numpy.concatenate(values), color=INK, linewidth=0.9)
+    few = sum(len(shown.column.t_ns) for section, shown in quantity.shown) <= MOST_MARKERS
+    axis.plot(
+        numpy.concatenate(times),
+        numpy.concatenate(values),
+        color=INK,
+        linewidth=0.9,
+        marker="." if few else "",  # a round with a single reading has no line
+        markersize=2.5,
+    )
     names = ", ".join(dict.fromkeys(shown.name for section, shown in quantity.shown))
     axis.text(0.004, 0.97, names, transform=axis.transAxes, va="top", fontsize=7)
     low = min(shown.low for section, shown in quantity.shown) * quantity.scale
