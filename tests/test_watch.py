@@ -158,6 +158,18 @@ def test_a_free_clock_is_waited_for_with_work_and_not_for_ever(tmp_path: Path, b
     assert "clock not settled" in codes(found["hardware"])
 
 
+def test_a_gpu_of_which_nobody_knows_what_to_expect_is_waited_for_too(tmp_path: Path, board: Path) -> None:
+    """As NVML tells it: a clock, and no limits."""
+    for path in ("min_freq", "max_freq"):
+        (board / "sys/class/devfreq/17000000.gpu" / path).unlink()
+    (board / "etc/nvpmodel.conf").unlink()
+    found = cell(tmp_path / "one", board, options(iterations=20))
+    [limits] = [one for one in found["telemetry"].before.clocks if one.name == "gpu"]
+    assert limits.expected_hz is None
+    assert 0.4 < found["telemetry"].settled_s < 2
+    assert not found["telemetry"].unsettled
+
+
 def test_energy_has_its_rest_before_the_load(tmp_path: Path, board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "IDLE_S", 0.3)
     found = cell(tmp_path / "sensors", board, options(min_seconds=0.5, iterations=10))

@@ -118,7 +118,15 @@ def unsettled(seen: Seen) -> List[Cause]:
     if not seen.telemetry.unsettled:
         return []
     reason = f"the clock had not settled after {seen.telemetry.settled_s or 0:.1f} s of untimed inferences"
-    return [Cause(code="clock not settled", weight=LIMITED, reason=reason, advice=LOCK)]
+    return [Cause(code="clock not settled", weight=LIMITED, reason=reason, advice=_hold(seen))]
+
+
+def _hold(seen: Seen) -> str:
+    """How the measured processor's clock is held on such a machine."""
+    before = seen.telemetry.before
+    if (before is not None and before.power_mode is not None) or "cap/gpu" in seen.series.columns:
+        return LOCK
+    return HOLD_GPU if seen.inference.processor == "gpu" else GOVERN
 
 
 def _sweep(seen: Seen, at: float) -> int:

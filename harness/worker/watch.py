@@ -93,14 +93,18 @@ class Watch:
             self._process.send_signal(signal.SIGCONT)
 
     def clock(self) -> Optional[Tuple[Column, ClockLimits]]:
-        """The fastest of the processor's clocks so far and its limits; None where no clock tells what to expect."""
+        """The fastest of the processor's clocks so far and its limits; None where there is none to wait for.
+
+        A GPU's rises with its load, whether anybody tells what to expect of it or not (NVML does not). What a virtual
+        machine says of its processors' clock never moves: without an expectation that is no clock.
+        """
         started = self.ready()
         if started is None:
             return None
         limits = {
             one.name: one
             for one in started.before.clocks
-            if one.name.startswith(self._processor) and one.expected_hz is not None
+            if one.name.startswith(self._processor) and (self._processor == "gpu" or one.expected_hz is not None)
         }
         columns = self._series(0).kind("clock")
         known = [(columns[f"clock/{name}"], limits[name]) for name in limits if f"clock/{name}" in columns]

@@ -154,6 +154,19 @@ def test_a_clock_that_did_not_settle_is_a_limit() -> None:
     assert hardware(scene(settled_s=0.4)).verdict == "CLEAN"
 
 
+@pytest.mark.parametrize(
+    ("io_memory", "power_mode", "advice"),
+    [("pinned", "15W (2)", "make lock"), ("pinned", None, "nvidia-smi -lgc"), ("host", None, "cpupower")],
+)
+def test_how_to_hold_a_clock_that_did_not_settle_is_what_that_machine_has(
+    io_memory: str, power_mode: Optional[str], advice: str
+) -> None:
+    before = msgspec.structs.replace(LOCKED, power_mode=power_mode)
+    seen = scene({"cap/gpu": None}, before=before, io_memory=io_memory, unsettled=True)
+    [one] = [cause for cause in hardware(seen).causes if cause.code == "clock not settled"]
+    assert advice in one.advice
+
+
 # --- throttling
 
 
