@@ -66,7 +66,7 @@ def test_the_pilots_spread_decides_once_and_it_is_said_and_written(tmp_path: Pat
     more = budget.added_rounds
     assert seen.said == [
         f"UNTIL=1%,120m: the pilot's 8 rounds took 1:24 min; {more} more, about {_minutes(more * 10.5)}, narrow every "
-        "interval as asked (90% sure)"
+        "interval as asked (90% sure where rounds are normal and independent)"
     ]
     stored = upgrades.read(tmp_path / "run.json", Run)
     assert stored == grown

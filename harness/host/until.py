@@ -73,7 +73,7 @@ def _budget(data: RunData, until: Until) -> Tuple[Budget, List[str]]:
         return budget, [f"{took}; nothing is added: {why}"]
     if found.needed is not None and found.added == found.needed:
         enough = f"{found.added} more, about {duration(found.added * round_s)}, narrow every interval as asked"
-        return budget, [f"{took}; {enough} ({SURE:.0%} sure)"]
+        return budget, [f"{took}; {enough} ({SURE:.0%} sure where rounds are normal and independent)"]
     return budget, [f"{took}; {_out_of_reach(found, until, pilot_s, round_s)}"]
 
 
