@@ -13,9 +13,23 @@ from harness.errors import Unsupported
 
 STRATEGIES = ("evolutionary", "replay-trace")
 COST_MODELS = ("xgb", "random")
-POPULATION, GENERATIONS, UNMEASURED = 64, 3, 32
-"""Of the evolutionary search, where TVM takes 512, 4 and 50: a schedule costs 20 ms of CPU to make and to judge, a
-quarter of what it costs to build and measure it, so that 2,500 of them for each batch would be most of a job's time."""
+
+
+class Size(NamedTuple):
+    """Of one evolutionary search; TVM takes 512, 4 and 50.
+
+    A schedule costs 20 ms of CPU to make and to judge, a quarter of what it costs to build and measure it, so that
+    2,500 of them for each batch would be most of a job's time.
+    """
+
+    population: int
+    generations: int
+    unmeasured: int
+    """That chance adds at least. CUDA's rules let nine of ten fail, so that these few cost more than all that are bred;
+    with 8 in place of 32 a candidate costs 0.1 to 0.2 s of CPU in place of 0.4 to 0.7 (a convolution of YOLOv5n)."""
+
+
+SIZES = {"llvm": Size(64, 3, 32), "cuda": Size(64, 2, 8)}
 
 
 class Candidate(NamedTuple):
@@ -77,11 +91,11 @@ class Space:
     def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
         self._model, database = model, ms.database.MemoryDatabase()
-        self._context = _context(ms, module, target, strategy(how.strategy), name, how)
+        self._context = _context(ms, module, target, strategy(how.strategy, target), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
         if how.strategy == "evolutionary":
-            self._first = _context(ms, module, target, strategy("replay-trace"), name, how)
+            self._first = _context(ms, module, target, strategy("replay-trace", target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
@@ -179,11 +193,12 @@ def spelled(target: Any) -> str:
     return json.dumps(spell_target(target))
 
 
-def strategy(name: str) -> Any:
+def strategy(name: str, target: Any) -> Any:
     ms = schedules()
     if name == "evolutionary":
+        size = SIZES[target.kind.name]
         return ms.search_strategy.EvolutionarySearch(
-            population_size=POPULATION, init_min_unmeasured=UNMEASURED, genetic_num_iters=GENERATIONS
+            population_size=size.population, init_min_unmeasured=size.unmeasured, genetic_num_iters=size.generations
         )
     return ms.search_strategy.SearchStrategy.create(name)
 
