@@ -29,9 +29,10 @@ FINAL_S = 0.9
 EXTRACTING, SEARCHING, CHOOSING = "extracting", "searching", "choosing"
 
 
-def batch(kind: str) -> int:
-    """Candidates that are proposed together, by the kind of target; ours and TVM's own tuner take the same."""
-    return 32 if kind == "cuda" else 16
+BATCHES = {"cuda": 32, "llvm": 16}
+"""Candidates that are proposed together, by the kind of target; ours and TVM's own tuner take the same."""
+REPEATS_S = {"cuda": 0.01, "llvm": 0.02}
+"""That a repeat takes at least, by the kind of target: nobody else disturbs a GPU's."""
 
 
 class Step(NamedTuple):
@@ -80,25 +81,25 @@ def tune(
     """Raises BuildError where there is nothing to tune. The log is whole whenever this ends, however it ends."""
     watch.told(Step(EXTRACTING))
     generation.cost_model(job.cost_model, 1, job.seed)  # raises here, not in another process
-    tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
-    if not tasks:
-        raise BuildError("tvm: this model has no part that could be tuned")
-    own = meter or sharing.local_meter(target, job.threads)
     with tempfile.TemporaryDirectory(prefix="harness-tune-") as folder, contextlib.ExitStack() as begun:
+        # They begin before there is anything to do, and import TVM while the tasks are extracted.
+        own = meter or sharing.local_meter(target, job.threads)
         begun.callback(own.close)
-        measured_on = job.threads if target.kind == "llvm" else 1
-        builders = Builders(
-            sharing.builders(target.kind, measured_on, own.overlaps), spell_target(target.tvm), target.linker
-        )
+        kept = job.threads if target.kind == "llvm" else 1
+        count = sharing.builders(target.kind, kept, own.overlaps)
+        builders = Builders(count, spell_target(target.tvm), target.linker)
         begun.callback(builders.close)
-        searchers = _searchers(target, job, sharing.searchers(target.kind, measured_on, own.overlaps), own.overlaps)
+        searchers = _searchers(target, job, sharing.searchers(target.kind, kept, own.overlaps), own.overlaps)
         begun.callback(searchers.close)
+        tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
+        if not tasks:
+            raise BuildError("tvm: this model has no part that could be tuned")
         return _run(tasks, target, job, log, watch, Flow(builders, own, Path(folder)), searchers, own.overlaps)
 
 
 def _searchers(target: Target, job: records.Job, count: int, overlaps: bool) -> Searchers:
     threads = sharing.searcher_threads(overlaps)
-    how = generation.How(job.strategy, batch(target.kind), threads, job.threads, job.seed)
+    how = generation.How(job.strategy, BATCHES[target.kind], threads, job.threads, job.seed)
     hello = {"how": list(how), "target": spell_target(target.tvm), "cost_model": job.cost_model}
     return Searchers(count, hello, threads)
 
@@ -120,11 +121,11 @@ def _run(
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
     known = search.of_log(log.contents.of(records.Trial))
-    defaults = finals.measure_defaults(tasks, flow, journal)
+    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine))
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
-    size = batch(target.kind)
-    ahead = AHEAD * size if overlaps else 0
-    searching = search.Search(tasks, medians, known, workloads, size, searchers, flow, journal, ahead)
+    size = BATCHES[target.kind]
+    pace = search.Pace(size, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
+    searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))
     last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, FINAL_S * len(tasks))
 
@@ -135,6 +136,12 @@ def _run(
 
     ended = searching.run(job.trials, until, lambda: journal.seconds() / last)
     watch.told(Step(CHOOSING, journal.seconds(), journal.trials, len(tasks), default_s, whole_s(searching.progress)))
-    verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal)
+    verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal, job.max_seconds)
     there = sum(len(known.get(task.hash, {})) for task in tasks)
     return Outcome(verdicts, journal.end(flow.measuring_s), ended, there, journal.reasons, searching.said)
+
+
+def _defaults_of(log: Log, machine: str) -> Dict[str, List[float]]:
+    """Times of default schedules that an earlier job measured here, by task."""
+    here = {one.job for one in log.contents.of(records.Job) if one.machine == machine}
+    return {one.task: [ns / 1e9 for ns in one.times_ns] for one in log.contents.of(records.Default) if one.job in here}

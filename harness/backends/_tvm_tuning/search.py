@@ -16,8 +16,21 @@ from harness.backends._tvm_tuning.tasks import TuningTask
 
 HOPELESS = 3.0
 """Times the best known: such a candidate is timed once."""
+GRACE_S = 3.0
+"""A process that builds takes as long to begin anew."""
 SLOWEST_S = 10.0
 """Taken for a default schedule without a time, so that its task is tuned first."""
+
+
+class Pace(NamedTuple):
+    """How much at a time."""
+
+    batch: int
+    """Candidates of one task that are proposed together."""
+    ahead: int
+    """So many may wait to be built or measured, and still more are thought of."""
+    repeat_s: float
+    """That each repeat of a measurement takes at least."""
 
 
 class Batch:
@@ -46,15 +59,13 @@ class Search:
         defaults_s: Sequence[Optional[float]],
         known: Dict[str, Dict[str, Known]],
         workloads: Dict[str, str],
-        batch: int,
+        pace: Pace,
         searchers: Searchers,
         flow: Flow,
         journal: Journal,
-        ahead: int,
     ) -> None:
-        """`ahead`: so many candidates may wait, and still more are thought of."""
-        self._tasks, self._workloads, self._batch = tasks, workloads, batch
-        self._searchers, self._flow, self._journal, self._ahead = searchers, flow, journal, ahead
+        self._tasks, self._workloads, self._pace = tasks, workloads, pace
+        self._searchers, self._flow, self._journal = searchers, flow, journal
         self.known = known
         """By task hash and trace, all that has a time; grows."""
         self.progress = [self._progress(task, default) for task, default in zip(tasks, defaults_s)]
@@ -64,7 +75,7 @@ class Search:
 
     def _progress(self, task: TuningTask, default_s: Optional[float]) -> Progress:
         times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values()]
-        batches = -(-len(times) // self._batch)
+        batches = -(-len(times) // self._pace.batch)
         found = Progress(task.weight, default_s or SLOWEST_S, min(times, default=float("inf")), batches)
         found.trials = len(times)
         return found
@@ -72,7 +83,8 @@ class Search:
     def run(self, trials: int, until: Callable[[], str], spent: Callable[[], float]) -> str:
         """Until so many trials are logged, or `until` gives a reason, or no task has a new candidate; tells which.
 
-        What is on its way then is dropped, but for the candidate that is being measured. `spent` is the share of the
+        What is on its way then is dropped, but for the candidate that is being measured, and those that are built
+        within GRACE_S. `spent` is the share of the
         job's time that is gone.
         """
         ended = ""
@@ -90,7 +102,10 @@ class Search:
             ended = ended or ("trials" if self._journal.trials >= last else until())
         self._searchers.close()
         self._flow.drop()
+        end_s = self._journal.seconds() + GRACE_S
         while self._flow.waiting() and self._journal.trials < last:
+            if self._journal.seconds() > end_s:
+                self._flow.give_up()
             for done in self._flow.step():
                 self._take(done, last)
         self._journal.point(whole_s(self.progress))
@@ -100,7 +115,7 @@ class Search:
         """Gives processes something to think about, unless enough candidates are on their way."""
         for searcher in self._searchers.free():
             own = self._searchers.own(searcher)
-            place = self._next(own, spent) if self._flow.waiting() <= self._ahead else None
+            place = self._next(own, spent) if self._flow.waiting() <= self._pace.ahead else None
             if place is not None:
                 self._searchers.think(searcher, place, None if place in own else self._told(place))
 
@@ -118,7 +133,7 @@ class Search:
         batch = Batch(thought.place, thought.proposals)
         task, progress = self._tasks[batch.place], self.progress[batch.place]
         known = self.known.setdefault(task.hash, {})
-        settings = Settings(hopeless_s=HOPELESS * progress.best_s)
+        settings = Settings(min_repeat_s=self._pace.repeat_s, hopeless_s=HOPELESS * progress.best_s)
         works: List[Work] = []
         for index, proposal in enumerate(batch.proposals):
             if proposal.trace in known:
