@@ -21,6 +21,7 @@ from harness.trials import LOG
 
 TRIALS, MORE = 8, 4
 SHA = "0" * 64
+JOBS = ("0123456789ab", "ba9876543210")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,7 +76,7 @@ def asked(model: Path, log: Path, **more: Any) -> TuneJob:
         progress=str(log.parent / "progress.json"),
         stop=str(log.parent / "stop"),
         machine="this CPU",
-        **{**own, "job": "0123456789ab", "strategy": "replay-trace", "cost_model": "random", **more},
+        **{**own, "job": JOBS[0], "strategy": "replay-trace", "cost_model": "random", **more},
     )
 
 
@@ -97,7 +98,7 @@ class Jobs:
         self.log = folder / "log"
         self.first = done(asked(model, self.log), folder / "1")
         self.before = trials.read(self.log / LOG)
-        self.second = done(asked(model, self.log, job="ba9876543210", trials=MORE), folder / "2")
+        self.second = done(asked(model, self.log, job=JOBS[1], trials=MORE), folder / "2")
         self.contents = trials.read(self.log / LOG)
 
 
@@ -134,7 +135,15 @@ def test_a_second_job_goes_on_and_measures_no_schedule_twice(jobs: Jobs) -> None
     assert (jobs.second.new_trials, jobs.second.all_trials) == (MORE, TRIALS + MORE)
     made = [(one.task, one.trace) for one in jobs.contents.of(Trial)]
     assert len(made) == len(set(made)) == TRIALS + MORE
-    assert [one.job for one in jobs.contents.of(Job)] == ["0123456789ab", "ba9876543210"]
+    assert [one.job for one in jobs.contents.of(Job)] == list(JOBS)
+
+
+def test_a_second_job_takes_the_default_times_of_the_first_and_still_chooses(jobs: Jobs) -> None:
+    tasks = {one.task for one in jobs.contents.of(Task)}
+    assert len(jobs.contents.of(Default)) == len(tasks)
+    (first, second) = ({c.task: c for c in jobs.contents.of(Choice) if c.job == job} for job in JOBS)
+    assert set(first) == set(second) == tasks
+    assert all(second[task].default_ns for task in tasks)
 
 
 def test_the_tuned_engine_computes_what_the_untuned_one_does(model: Path, jobs: Jobs, tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ class Builders:
         self._built[place] = 0
         self._children[place].again()
 
+    def give_up(self) -> List[int]:
+        """Ends whatever is being built; its numbers."""
+        numbers = list(self._out.values())
+        for place in list(self._out):
+            del self._out[place]
+            self._restart(place)
+        return numbers
+
     def wakers(self) -> List[int]:
         return [child.fileno() for child in self._children]
 

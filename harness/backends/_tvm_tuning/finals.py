@@ -1,7 +1,7 @@
 """Default schedules against tuned ones, side by side: what each task keeps is decided by times of one hour, not two."""
 
 import statistics
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.backends._tvm_tuning import generation
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
@@ -9,7 +9,7 @@ from harness.backends._tvm_tuning.journal import Journal, arguments, nanoseconds
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
 from harness.backends._tvm_tuning.search import Known
 from harness.backends._tvm_tuning.tasks import TuningTask
-from harness.schedules import trace_hash, why_not
+from harness.schedules import LEAST_REPEATS, trace_hash, why_not
 
 ROUNDS = 5
 CLEAR = 2.0
@@ -35,22 +35,31 @@ class Verdict(NamedTuple):
 
 
 class Defaults(NamedTuple):
-    """A task's default schedule: its times, and its library for the finals."""
+    """A task's default schedule: its times, and its library for the finals where this job has built it."""
 
     times_s: Sequence[float]
     library: str
 
 
-def measure_defaults(tasks: Sequence[TuningTask], flow: Flow, journal: Journal) -> List[Defaults]:
-    """Each task as it is without tuning, in the order of `tasks`; no times where it cannot be built or run."""
-    found: Dict[int, Defaults] = {}
-    flow.add([Work(place, one.default, one.args_info, DEFAULTS, "", True) for place, one in enumerate(tasks)])
+def measure_defaults(
+    tasks: Sequence[TuningTask], flow: Flow, journal: Journal, known: Dict[str, List[float]]
+) -> List[Defaults]:
+    """Each task as it is without tuning, in the order of `tasks`; no times where it cannot be built or run.
+
+    Those that are `known` are not measured again: such a time says where to search, and the finals decide.
+    """
+    found = {place: Defaults(known[one.hash], "") for place, one in enumerate(tasks) if one.hash in known}
+    flow.add([_of_default(place, one, DEFAULTS) for place, one in enumerate(tasks) if place not in found])
     while flow.waiting():
         for done in flow.step():
             found[done.work.key] = Defaults(done.times_s, done.library)
             if done.times_s:
                 journal.default(tasks[done.work.key].hash, done.times_s)
     return [found[place] for place in range(len(tasks))]
+
+
+def _of_default(key: Any, task: TuningTask, settings: Settings) -> Work:
+    return Work(key, task.default, task.args_info, settings, "", True)
 
 
 def compare(
@@ -60,17 +69,21 @@ def compare(
     workloads: Dict[str, str],
     flow: Flow,
     journal: Journal,
+    max_seconds: float,
 ) -> List[Verdict]:
-    """One verdict a task, each of them logged."""
+    """One verdict a task, each of them logged; rounds are fewer where the job's time is up."""
     runners: Dict[Tuple[int, int], str] = {}
     """Libraries by task and schedule, the default one being 0."""
     takes = {(place, 0): task.args_info for place, task in enumerate(tasks)}
     candidates = [_best(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
     works = []
     for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
-        if best and default.library:
+        if best and default.times_s:
             if not _clear(default, best):
-                runners[place, 0] = default.library
+                if default.library:
+                    runners[place, 0] = default.library
+                else:
+                    works.append(_of_default((place, 0), task, ONCE))
             for rank, one in enumerate(best, start=1):
                 module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
                 takes[place, rank] = arguments(one.args_info)
@@ -83,6 +96,8 @@ def compare(
             times[place, 0] = nanoseconds(default.times_s)
     flow.one_place = True
     for round_number in range(ROUNDS):
+        if round_number >= LEAST_REPEATS and journal.seconds() > max_seconds:
+            break
         keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
         flow.add([Work(key, "", takes[key], ONCE, runners[key], True) for key in keys])
         for done in _all(flow):

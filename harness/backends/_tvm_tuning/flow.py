@@ -72,6 +72,12 @@ class Flow:
         self._to_build.clear()
         self._to_measure.clear()
 
+    def give_up(self) -> None:
+        """Forgets also what is being built."""
+        for number in self._builders.give_up():
+            del self._building[number]
+            _unlink(self._path(number))
+
     def step(self, wakers: Sequence[int] = (), thinking: bool = False) -> List[Done]:
         """Sends what can be sent, waits for something to come, and returns it.
 

@@ -13,15 +13,29 @@ from harness.errors import Unsupported
 
 STRATEGIES = ("evolutionary", "replay-trace")
 COST_MODELS = ("xgb", "random")
-POPULATION, GENERATIONS, UNMEASURED = 64, 3, 32
-"""Of the evolutionary search, where TVM takes 512, 4 and 50: a schedule costs 20 ms of CPU to make and to judge, a
-quarter of what it costs to build and measure it, so that 2,500 of them for each batch would be most of a job's time."""
 
 
-class Proposal(NamedTuple):
-    """A candidate as the search hands it on."""
+class Size(NamedTuple):
+    """Of one evolutionary search; TVM takes 512, 4 and 50.
 
-    candidate: Any
+    A schedule costs 20 ms of CPU to make and to judge, a quarter of what it costs to build and measure it, so that
+    2,500 of them for each batch would be most of a job's time.
+    """
+
+    population: int
+    generations: int
+    unmeasured: int
+    """That chance adds at least. CUDA's rules let nine of ten fail, so that these few cost more than all that are bred;
+    with 8 in place of 32 a candidate costs 0.1 to 0.2 s of CPU in place of 0.4 to 0.7 (a convolution of YOLOv5n)."""
+
+
+SIZES = {"llvm": Size(64, 3, 32), "cuda": Size(64, 2, 8)}
+
+
+class Candidate(NamedTuple):
+    """What a space proposes: TVM's object, and what is handed on of it."""
+
+    live: Any
     module: str
     """JSON of its scheduled module."""
     trace: str
@@ -58,6 +72,11 @@ def workload(module: Any) -> str:
     return json.dumps(schedules().database.Workload(module).as_json())
 
 
+def restored(workload: str) -> Any:
+    """The module that `workload` wrote."""
+    return schedules().database.Workload.from_json(json.loads(workload)).mod
+
+
 def task_hash(module: Any) -> str:
     return str(schedules().utils.shash2hex(module))
 
@@ -65,24 +84,24 @@ def task_hash(module: Any) -> str:
 class Space:
     """All schedules of one task, as its strategy walks through them.
 
-    While the cost model knows nothing, the evolutionary search begins with a batch by chance: breeding would cost ten
-    times as much, for nothing.
+    The evolutionary search begins with a batch by chance: with nothing to breed from it would cost several times as
+    much, for little.
     """
 
-    def __init__(self, module: Any, target: Any, name: str, how: "How", database: Any, model: Any) -> None:
+    def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
-        self._model = model
-        self._context = _context(ms, module, target, strategy(how.strategy), name, how)
+        self._model, database = model, ms.database.MemoryDatabase()
+        self._context = _context(ms, module, target, strategy(how.strategy, target), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
-        if how.strategy == "evolutionary" and not getattr(model, "trained_on", 0):
-            self._first = _context(ms, module, target, strategy("replay-trace"), name, how)
+        if how.strategy == "evolutionary":
+            self._first = _context(ms, module, target, strategy("replay-trace", target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
         database.commit_workload(module)
 
-    def propose(self) -> List[Proposal]:
+    def propose(self) -> List[Candidate]:
         """The next batch; empty where the strategy has nothing more to offer."""
         import tvm
 
@@ -90,14 +109,14 @@ class Space:
         for candidate in (self._first or self._context).generate_measure_candidates() or []:
             module = str(tvm.ir.save_json(candidate.sch.mod))
             info = json.dumps([one.as_json() for one in candidate.args_info])
-            found.append(Proposal(candidate, module, written(candidate.sch.trace), info))
+            found.append(Candidate(candidate, module, written(candidate.sch.trace), info))
         return found
 
-    def learn(self, proposals: Sequence[Proposal], times_s: Sequence[Sequence[float]]) -> None:
+    def learn(self, proposals: Sequence[Candidate], times_s: Sequence[Sequence[float]]) -> None:
         """Times of a batch that was proposed, in its order; no times where a candidate had none."""
         ms = schedules()
         results = [ms.runner.RunnerResult(list(one) or None, None if one else "no time") for one in times_s]
-        candidates = [one.candidate for one in proposals]
+        candidates = [one.live for one in proposals]
         for candidate, times in zip(candidates, times_s):
             self._database.commit_tuning_record(self._record(candidate, list(times) or [1e10]))
         self._model.update(self._context, candidates, results)
@@ -174,11 +193,12 @@ def spelled(target: Any) -> str:
     return json.dumps(spell_target(target))
 
 
-def strategy(name: str) -> Any:
+def strategy(name: str, target: Any) -> Any:
     ms = schedules()
     if name == "evolutionary":
+        size = SIZES[target.kind.name]
         return ms.search_strategy.EvolutionarySearch(
-            population_size=POPULATION, init_min_unmeasured=UNMEASURED, genetic_num_iters=GENERATIONS
+            population_size=size.population, init_min_unmeasured=size.unmeasured, genetic_num_iters=size.generations
         )
     return ms.search_strategy.SearchStrategy.create(name)
 

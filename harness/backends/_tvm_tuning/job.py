@@ -1,5 +1,6 @@
 """One tuning job, from a model's graph to its trial log: the order of its steps, and how its time is shared out."""
 
+import contextlib
 import statistics
 import tempfile
 from pathlib import Path
@@ -13,17 +14,25 @@ from harness.backends._tvm_tuning.flow import Flow
 from harness.backends._tvm_tuning.journal import Journal
 from harness.backends._tvm_tuning.meter import Meter
 from harness.backends._tvm_tuning.progress import whole_s
+from harness.backends._tvm_tuning.searchers import Searchers
 from harness.backends._tvm_tuning.tasks import TuningTask, tasks_of
 from harness.errors import BuildError
 from harness.records import tuning as records
 from harness.trials import Log
 
-BATCH = 16
+AHEAD = 4
+"""Batches that may wait where measuring goes on meanwhile: a process thinks of one for seconds."""
 FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
 FINAL_S = 0.9
 """That the comparison of one task takes, about."""
 EXTRACTING, SEARCHING, CHOOSING = "extracting", "searching", "choosing"
+
+
+BATCHES = {"cuda": 32, "llvm": 16}
+"""Candidates that are proposed together, by the kind of target; ours and TVM's own tuner take the same."""
+REPEATS_S = {"cuda": 0.01, "llvm": 0.02}
+"""That a repeat takes at least, by the kind of target: nobody else disturbs a GPU's."""
 
 
 class Step(NamedTuple):
@@ -57,6 +66,8 @@ class Outcome(NamedTuple):
     """Trials of this model's tasks, earlier jobs' included."""
     reasons: Dict[str, int]
     """How often candidates had no time, by why."""
+    said: List[str]
+    """What kept tasks from being tuned."""
 
 
 def tune(
@@ -69,45 +80,52 @@ def tune(
 ) -> Outcome:
     """Raises BuildError where there is nothing to tune. The log is whole whenever this ends, however it ends."""
     watch.told(Step(EXTRACTING))
-    model = generation.cost_model(job.cost_model, len(sharing.cores()), job.seed)
-    tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
-    if not tasks:
-        raise BuildError("tvm: this model has no part that could be tuned")
-    own = meter or sharing.local_meter(target, job.threads)
-    count = sharing.builders(target.kind, job.threads, own.overlaps)
-    with tempfile.TemporaryDirectory(prefix="harness-tune-") as folder:
-        try:
-            builders = Builders(count, spell_target(target.tvm), target.linker)
-            try:
-                flow = Flow(builders, own, Path(folder))
-                return _run(tasks, target.tvm, job, log, watch, flow, model, 2 * count if own.overlaps else 0)
-            finally:
-                builders.close()
-        finally:
-            own.close()
+    generation.cost_model(job.cost_model, 1, job.seed)  # raises here, not in another process
+    with tempfile.TemporaryDirectory(prefix="harness-tune-") as folder, contextlib.ExitStack() as begun:
+        # They begin before there is anything to do, and import TVM while the tasks are extracted.
+        own = meter or sharing.local_meter(target, job.threads)
+        begun.callback(own.close)
+        kept = job.threads if target.kind == "llvm" else 1
+        count = sharing.builders(target.kind, kept, own.overlaps)
+        builders = Builders(count, spell_target(target.tvm), target.linker)
+        begun.callback(builders.close)
+        searchers = _searchers(target, job, sharing.searchers(target.kind, kept, own.overlaps), own.overlaps)
+        begun.callback(searchers.close)
+        tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
+        if not tasks:
+            raise BuildError("tvm: this model has no part that could be tuned")
+        return _run(tasks, target, job, log, watch, Flow(builders, own, Path(folder)), searchers, own.overlaps)
+
+
+def _searchers(target: Target, job: records.Job, count: int, overlaps: bool) -> Searchers:
+    threads = sharing.searcher_threads(overlaps)
+    how = generation.How(job.strategy, BATCHES[target.kind], threads, job.threads, job.seed)
+    hello = {"how": list(how), "target": spell_target(target.tvm), "cost_model": job.cost_model}
+    return Searchers(count, hello, threads)
 
 
 def _run(
     tasks: List[TuningTask],
-    target: Any,
+    target: Target,
     job: records.Job,
     log: Log,
     watch: Watch,
     flow: Flow,
-    model: Any,
-    ahead: int,
+    searchers: Searchers,
+    overlaps: bool,
 ) -> Outcome:
-    journal = Journal(log, job, generation.spelled(target))
+    journal = Journal(log, job, generation.spelled(target.tvm))
     workloads = {one.task: one.workload for one in log.contents.of(records.Task) if one.workload}
     for task in tasks:
         if task.hash not in workloads:
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
     known = search.of_log(log.contents.of(records.Trial))
-    defaults = finals.measure_defaults(tasks, flow, journal)
-    how = generation.How(job.strategy, BATCH, len(sharing.cores()), job.threads, job.seed)
+    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine))
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
-    searching = search.Search(tasks, medians, known, target, how, model, flow, journal, ahead)
+    size = BATCHES[target.kind]
+    pace = search.Pace(size, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
+    searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))
     last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, FINAL_S * len(tasks))
 
@@ -116,8 +134,14 @@ def _run(
         watch.told(Step(SEARCHING, journal.seconds(), journal.trials, len(tasks), default_s, estimated))
         return "stopped" if watch.stopped() else "time" if journal.seconds() >= last else ""
 
-    ended = searching.run(job.trials, until)
+    ended = searching.run(job.trials, until, lambda: journal.seconds() / last)
     watch.told(Step(CHOOSING, journal.seconds(), journal.trials, len(tasks), default_s, whole_s(searching.progress)))
-    verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal)
+    verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal, job.max_seconds)
     there = sum(len(known.get(task.hash, {})) for task in tasks)
-    return Outcome(verdicts, journal.end(flow.measuring_s), ended, there, journal.reasons)
+    return Outcome(verdicts, journal.end(flow.measuring_s), ended, there, journal.reasons, searching.said)
+
+
+def _defaults_of(log: Log, machine: str) -> Dict[str, List[float]]:
+    """Times of default schedules that an earlier job measured here, by task."""
+    here = {one.job for one in log.contents.of(records.Job) if one.machine == machine}
+    return {one.task: [ns / 1e9 for ns in one.times_ns] for one in log.contents.of(records.Default) if one.job in here}

@@ -4,10 +4,16 @@ L. Zheng et al., Ansor (OSDI 2020), section 6: a task's promise is its weight ti
 it would gain if its time went on falling as one over its batches.
 """
 
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 ALPHA = 0.2
 WINDOW = 3
+LEAST_SHARE = 0.005
+"""Of the model's time: tasks below it wait until larger ones have been tried, and tried again."""
+LATE = 0.5
+"""Of a job, after which they wait no longer."""
+STAY = 2.0
+"""So many times the promise must another process's task have, to be worth making its schedules anew."""
 STALE = 3
 """Batches without a new candidate after which a task has none."""
 
@@ -47,10 +53,24 @@ class Progress:
         return self.weight * (ALPHA * gained + (1 - ALPHA) * self.best_s / batches)
 
 
-def most_promising(all_tasks: Sequence[Progress], busy: Sequence[int] = ()) -> Optional[int]:
-    """Place of the task that gets the next batch, of those that are not `busy`; None where no task has candidates."""
+def most_promising(
+    all_tasks: Sequence[Progress], busy: Sequence[int] = (), own: Sequence[int] = (), spent: float = 0.0
+) -> Optional[int]:
+    """Place of the task that gets the next batch, of those that are not `busy`; None where no task has candidates.
+
+    First each task that takes a share of the time has a batch, the largest first. Then the promise decides, until half
+    of the job is `spent`: then also the smallest tasks have one. `own` tasks are those that cost least to go on with.
+    """
+    least_s = LEAST_SHARE * whole_s(all_tasks) if spent < LATE else 0.0
+
+    def key(place: int) -> Tuple[bool, float]:
+        one = all_tasks[place]
+        if not one.history and one.share_s >= least_s:
+            return True, one.share_s
+        return False, one.promise_s() * (STAY if place in own else 1.0)
+
     open_tasks = [place for place, one in enumerate(all_tasks) if not one.exhausted and place not in busy]
-    return max(open_tasks, key=lambda place: all_tasks[place].promise_s(), default=None)
+    return max(open_tasks, key=key, default=None)
 
 
 def whole_s(all_tasks: Sequence[Progress]) -> float:

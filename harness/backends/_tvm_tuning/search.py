@@ -1,26 +1,36 @@
 """The search: which task gets the next batch, what was tried already, and every measured time logged before the next.
 
-Searching runs in a thread of its own, where TVM lets go of the interpreter; beside it this thread keeps the builders
+Processes of their own think of candidates, several tasks at a time; this one hands tasks out, and keeps the builders
 and the meter busy. Where measuring and computing would disturb each other they take turns, a batch at a time.
 """
 
-import os
 import statistics
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from harness.backends._tvm_tuning import generation
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
-from harness.backends._tvm_tuning.generation import How, Proposal, Space
 from harness.backends._tvm_tuning.journal import Journal, arguments
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
 from harness.backends._tvm_tuning.progress import Progress, most_promising, whole_s
+from harness.backends._tvm_tuning.searchers import Proposal, Searchers, Thought
 from harness.backends._tvm_tuning.tasks import TuningTask
 
 HOPELESS = 3.0
 """Times the best known: such a candidate is timed once."""
+GRACE_S = 3.0
+"""A process that builds takes as long to begin anew."""
 SLOWEST_S = 10.0
 """Taken for a default schedule without a time, so that its task is tuned first."""
+
+
+class Pace(NamedTuple):
+    """How much at a time."""
+
+    batch: int
+    """Candidates of one task that are proposed together."""
+    ahead: int
+    """So many may wait to be built or measured, and still more are thought of."""
+    repeat_s: float
+    """That each repeat of a measurement takes at least."""
 
 
 class Batch:
@@ -48,98 +58,82 @@ class Search:
         tasks: Sequence[TuningTask],
         defaults_s: Sequence[Optional[float]],
         known: Dict[str, Dict[str, Known]],
-        target: Any,
-        how: How,
-        model: Any,
+        workloads: Dict[str, str],
+        pace: Pace,
+        searchers: Searchers,
         flow: Flow,
         journal: Journal,
-        ahead: int,
     ) -> None:
-        self._tasks, self._how, self._target = tasks, how, target
-        self._model, self._database = model, generation.memory_database()
-        self._flow, self._journal, self._ahead = flow, journal, ahead
+        self._tasks, self._workloads, self._pace = tasks, workloads, pace
+        self._searchers, self._flow, self._journal = searchers, flow, journal
         self.known = known
         """By task hash and trace, all that has a time; grows."""
         self.progress = [self._progress(task, default) for task, default in zip(tasks, defaults_s)]
-        self._spaces: Dict[int, Space] = {}
         self._batches: List[Batch] = []
-        self._finished: List[Batch] = []
+        self.said: List[str] = []
+        """What kept a task from being thought about, a sentence each."""
 
     def _progress(self, task: TuningTask, default_s: Optional[float]) -> Progress:
         times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values()]
-        batches = -(-len(times) // self._how.batch)
+        batches = -(-len(times) // self._pace.batch)
         found = Progress(task.weight, default_s or SLOWEST_S, min(times, default=float("inf")), batches)
         found.trials = len(times)
         return found
 
-    def run(self, trials: int, until: Callable[[], str]) -> str:
+    def run(self, trials: int, until: Callable[[], str], spent: Callable[[], float]) -> str:
         """Until so many trials are logged, or `until` gives a reason, or no task has a new candidate; tells which.
 
-        What is on its way then is dropped, but for the candidate that is being measured.
+        What is on its way then is dropped, but for the candidate that is being measured, and those that are built
+        within GRACE_S. `spent` is the share of the
+        job's time that is gone.
         """
         ended = ""
         last = self._journal.trials + trials
-        wake, waker = os.pipe()
+        first = self._journal.trials
         self._journal.point(whole_s(self.progress))
-        with ThreadPoolExecutor(1) as thread:
-            thought: Optional["Future[Optional[Batch]]"] = None
-            while not ended:
-                if thought is not None and thought.done():
-                    os.read(wake, 1)
-                    batch, thought = thought.result(), None
-                    if batch is not None:
-                        self._start(batch, last)
-                if thought is None:
-                    place = self._next()
-                    if place is None and not self._finished and not self._batches:
-                        ended = "space"
-                    if place is not None or self._finished:
-                        finished, self._finished = self._finished, []
-                        thought = thread.submit(self._think, finished, place)
-                        thought.add_done_callback(lambda _: os.write(waker, b"."))
-                for done in self._flow.step([wake], thinking=thought is not None):
-                    self._take(done, last)
-                ended = ended or ("trials" if self._journal.trials >= last else until())
-            self._flow.drop()
-            while self._flow.waiting() and self._journal.trials < last:
-                for done in self._flow.step():
-                    self._take(done, last)
+        while not ended:
+            self._ask(max(spent(), (self._journal.trials - first) / trials))
+            if not self._batches and not self._searchers.thinking() and self._next([], 0.0) is None:
+                ended = "space"
+            for done in self._flow.step(self._searchers.wakers(), thinking=bool(self._searchers.thinking())):
+                self._take(done, last)
+            for thought in self._searchers.thoughts():
+                self._start(thought, last)
+            ended = ended or ("trials" if self._journal.trials >= last else until())
+        self._searchers.close()
+        self._flow.drop()
+        end_s = self._journal.seconds() + GRACE_S
+        while self._flow.waiting() and self._journal.trials < last:
+            if self._journal.seconds() > end_s:
+                self._flow.give_up()
+            for done in self._flow.step():
+                self._take(done, last)
         self._journal.point(whole_s(self.progress))
-        os.close(wake)
-        os.close(waker)
         return ended
 
-    def _next(self) -> Optional[int]:
-        """The task to propose candidates of now, or None: enough are on their way."""
-        if self._flow.waiting() > self._ahead:
-            return None
-        return most_promising(self.progress, [batch.place for batch in self._batches])
+    def _ask(self, spent: float) -> None:
+        """Gives processes something to think about, unless enough candidates are on their way."""
+        for searcher in self._searchers.free():
+            own = self._searchers.own(searcher)
+            place = self._next(own, spent) if self._flow.waiting() <= self._pace.ahead else None
+            if place is not None:
+                self._searchers.think(searcher, place, None if place in own else self._told(place))
 
-    def _think(self, finished: List[Batch], place: Optional[int]) -> Optional[Batch]:
-        """In the thread: learns from what was measured, then proposes."""
-        for batch in finished:
-            self._spaces[batch.place].learn(batch.proposals, batch.times_s)
-        if place is None:
-            return None
-        if place not in self._spaces:
-            self._spaces[place] = self._space(place)
-        return Batch(place, self._spaces[place].propose())
+    def _next(self, own: Sequence[int], spent: float) -> Optional[int]:
+        busy = [*(batch.place for batch in self._batches), *self._searchers.thinking()]
+        return most_promising(self.progress, busy, own, spent)
 
-    def _space(self, place: int) -> Space:
+    def _told(self, place: int) -> Any:
+        """What a process must know of a task that it has not thought about; JSON."""
         task = self._tasks[place]
-        space = Space(task.module, self._target, task.name, self._how, self._database, self._model)
-        remembered: List[Tuple[Any, Sequence[float]]] = []
-        for one in self.known.get(task.hash, {}).values():
-            candidate = space.remember(one.trace, one.args_info, one.times_s)
-            if candidate is not None:
-                remembered.append((candidate, one.times_s))
-        space.recall(remembered)
-        return space
+        known = self.known.get(task.hash, {}).values()
+        return {"name": task.name, "workload": self._workloads[task.hash], "known": [list(one) for one in known]}
 
-    def _start(self, batch: Batch, last: int) -> None:
+    def _start(self, thought: Thought, last: int) -> None:
+        batch = Batch(thought.place, thought.proposals)
         task, progress = self._tasks[batch.place], self.progress[batch.place]
         known = self.known.setdefault(task.hash, {})
-        settings = Settings(hopeless_s=HOPELESS * progress.best_s)
+        settings = Settings(min_repeat_s=self._pace.repeat_s, hopeless_s=HOPELESS * progress.best_s)
         works: List[Work] = []
         for index, proposal in enumerate(batch.proposals):
             if proposal.trace in known:
@@ -147,6 +141,8 @@ class Search:
             elif self._journal.trials + self._flow.waiting() + len(works) < last:
                 info = arguments(proposal.args_info)
                 works.append(Work((batch, index), proposal.module, info, settings))
+        if thought.reason:
+            self.said.append(f"{task.name} could not be thought about: {thought.reason}")
         progress.stale = 0 if works else progress.stale + 1
         batch.open = len(works)
         self._flow.add(works)
@@ -171,7 +167,7 @@ class Search:
             times = [statistics.median(one) for one in batch.times_s if one]
             self.progress[batch.place].add(min(times, default=float("inf")))
             self._batches.remove(batch)
-            self._finished.append(batch)
+            self._searchers.learn(batch.place, batch.times_s)
             self._journal.point(whole_s(self.progress))
 
 

@@ -6,6 +6,10 @@ from typing import List
 from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning.local_meter import LocalMeter, Where
 
+SEARCHING = {"cuda": 0.6, "llvm": 0.4}
+"""Share of the cores that are not measured on, by the kind of target. A candidate costs 0.3 s of CPU to build; to think
+of it costs 0.1 s for a CPU, and 0.4 s for CUDA, whose rules let most schedules fail."""
+
 
 def cores() -> List[int]:
     """Those that this process may use."""
@@ -32,9 +36,18 @@ def local_meter(target: Target, threads: int) -> LocalMeter:
     return LocalMeter(Where("cpu", 0, threads, there[-threads:] if own else ()), overlaps=own)
 
 
-def builders(kind: str, threads: int, overlaps: bool) -> int:
-    """How many processes build; where they do not take turns with the measuring, the search keeps a core too."""
+def searchers(kind: str, threads: int, overlaps: bool) -> int:
+    """How many processes think about tasks: where they take turns with the measuring, one for every two cores."""
     there = len(cores())
-    if not overlaps:
-        return there
-    return max(1, there - 1 - (threads if kind == "llvm" else 1))
+    return max(1, round(SEARCHING[kind] * (there - threads)) if overlaps else there // 2)
+
+
+def searcher_threads(overlaps: bool) -> int:
+    """That each of them may take: TVM's threads wait for the slowest, so that many small processes do more."""
+    return 1 if overlaps else min(2, len(cores()))
+
+
+def builders(kind: str, threads: int, overlaps: bool) -> int:
+    """How many processes build."""
+    there = len(cores())
+    return max(1, there - threads - searchers(kind, threads, overlaps)) if overlaps else there

@@ -7,7 +7,7 @@ from typing import Any, Tuple
 
 from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning import generation, prepared, sharing
-from harness.backends._tvm_tuning.job import BATCH
+from harness.backends._tvm_tuning.job import BATCHES
 from harness.records import tuning as records
 
 
@@ -23,7 +23,7 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
             tasks,
             folder,
             space=generation.space(target.tvm),
-            strategy=generation.strategy(job.strategy),
+            strategy=generation.strategy(job.strategy, target.tvm),
             num_threads=len(sharing.cores()),
             seed=job.seed,
         )
@@ -33,7 +33,7 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
             task_weights=weights,
             work_dir=folder,
             max_trials_global=job.trials,
-            num_trials_per_iter=BATCH,
+            num_trials_per_iter=BATCHES[target.kind],
             builder="local",
             runner="local",
             database="memory",

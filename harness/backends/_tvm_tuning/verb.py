@@ -38,7 +38,7 @@ def tune(job: TuneJob, telling: Telling) -> Tuned:
         measuring_share=min(1.0, end.measuring_seconds / end.seconds) if end.seconds else 0.0,
         tasks=[_task(one) for one in outcome.verdicts],
         curve=end.curve,
-        said=[*log.contents.dropped, *(fleet.said if fleet is not None else [])],
+        said=[*log.contents.dropped, *outcome.said, *(fleet.said if fleet is not None else [])],
     )
 
 
