@@ -211,7 +211,7 @@ def test_engines_hold_no_cuda_graph_of_tvms_own_whatever_a_process_has_set(small
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)], ir_version=7)
     module, target = from_onnx(model), _tvm_target.target(None)
     with tvm.transform.PassContext(config={"relax.backend.use_cuda_graph": True}):
-        _tvm_build._compile(module, target, tmp_path / "ours.so")
+        _tvm_build._compile(module, target, tmp_path / "ours.so", "default")
         tvm.compile(module, target=target.tvm).export_library(str(tmp_path / "theirs.so"))
     assert b"cuda_graph" in (tmp_path / "theirs.so").read_bytes(), "this test looks for the wrong word"
     assert b"cuda_graph" not in (tmp_path / "ours.so").read_bytes()
