@@ -143,4 +143,5 @@ def test_a_history_follows_tuned_apart_from_untuned(tmp_path: Path) -> None:
     found = measured.measured("run", runs.load_one(example(tmp_path / "run")))
     assert len({one.options for one in found if one.backend == "tvm"}) == 2
     series = [Series(**{name: getattr(one, name) for name in Series._fields}) for one in found]
-    assert [one.engine for one in series] == ["ONNX Runtime", "TVM", "TVM tuned"]
+    assert [one.engine("") for one in series] == ["ONNX Runtime", "TVM", "TVM tuned"], "of what was asked"
+    assert [one.engine("tuned (fallback)") for one in series[2:]] == ["TVM tuned (fallback)"], "of what came of it"

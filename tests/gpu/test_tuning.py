@@ -53,6 +53,7 @@ def large(place: Place) -> Stand:
     return found
 
 
+@pytest.mark.timeout(1800)  # TVM's own tuner takes its time
 def test_trials_a_minute_are_ten_times_those_of_tvms_own_tuner(
     large: Stand, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,7 @@ def test_trials_a_minute_are_ten_times_those_of_tvms_own_tuner(
     assert figure.reached, attempt
 
 
+@pytest.mark.timeout(900)
 def test_six_minutes_from_nothing_make_the_engine_two_and_a_half_times_as_fast(
     large: Stand, place: Place, figures: Figures, pytestconfig: pytest.Config, tmp_path: Path
 ) -> None:

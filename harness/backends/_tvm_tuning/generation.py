@@ -11,6 +11,8 @@ from harness.backends._tvm_generation import part
 from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
+UNROLLED = (0, 16, 64)
+"""Steps that a schedule for CUDA may unroll a loop to; 0 leaves it as it is."""
 STRATEGIES = ("evolutionary", "replay-trace")
 COST_MODELS = ("xgb", "random")
 
@@ -207,7 +209,16 @@ def space(target: Any) -> Any:
     """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
     than 20 s of CPU to import, and fit INT8 alone."""
     kind = target.kind.name
-    return schedules().space_generator.PostOrderApply(sch_rules=kind, postprocs=kind, mutator_probs=kind)
+    rules = _of_cuda() if kind == "cuda" else kind
+    return schedules().space_generator.PostOrderApply(sch_rules=rules, postprocs=kind, mutator_probs=kind)
+
+
+def _of_cuda() -> List[Any]:
+    """TVM's rules, but for unrolling: its 512 and 1024 steps are written out as 400 kB of source, over which CUDA's
+    compiler sits for seconds."""
+    found = schedules().schedule_rule
+    kept = [one for one in found.ScheduleRule.create("cuda") if not isinstance(one, found.ParallelizeVectorizeUnroll)]
+    return [*kept, found.ParallelizeVectorizeUnroll(-1, -1, list(UNROLLED), True)]
 
 
 def with_cores(target: Any, cores: int) -> Any:
