@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 from urllib.parse import unquote
 
-import jinja2
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from harness.host.report import badges, footnotes, language, picture, sections
 from harness.host.report.language import _
+from harness.host.report.templating import TEMPLATES, environment
 
-TEMPLATES = Path(__file__).parent / "templates"
 PAGE, STYLE = "page.html.j2", "page.css"
 
 
@@ -34,21 +33,17 @@ def page(text: str, plots: Mapping[str, bytes]) -> str:
     footnotes.link(tokens)
     badges.put(tokens)
     body = parser.renderer.render(_figures(_scrolling(tokens), plots), parser.options, {})
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(TEMPLATES)),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-    return environment.get_template(PAGE).render(
-        code=language.current(),
-        title=headings[0].text if headings else "",
-        contents=[heading for heading in headings if heading.level > 1],
-        contents_label=_("Contents"),
-        style=(TEMPLATES / STYLE).read_text(encoding="utf-8"),
-        body=body,
+    return (
+        environment(autoescape=True)
+        .get_template(PAGE)
+        .render(
+            code=language.current(),
+            title=headings[0].text if headings else "",
+            contents=[heading for heading in headings if heading.level > 1],
+            contents_label=_("Contents"),
+            style=(TEMPLATES / STYLE).read_text(encoding="utf-8"),
+            body=body,
+        )
     )
 
 

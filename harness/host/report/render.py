@@ -1,9 +1,7 @@
 """Renders one board's report as Markdown: what stands where. Only this module knows the template and its Jinja2."""
 
-from pathlib import Path
 from typing import Dict, List, NamedTuple
 
-import jinja2
 from msgspec import UNSET
 
 from harness.host import runs
@@ -29,10 +27,9 @@ from harness.host.report import (
 from harness.host.report.collect import Row
 from harness.host.report.compare import ENOUGH_BUILDS
 from harness.host.report.findings import Findings
+from harness.host.report.templating import environment
 from harness.host.runs import RunData
 from harness.records import Machine
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Beside(NamedTuple):
@@ -53,19 +50,12 @@ def render(board: Findings, beside: Beside) -> str:
     notes = table.Footnotes()
     seen = verdicts.seen(data.results)
     of_energy = energy.section(found, told, notes)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(TEMPLATES)),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # this is Markdown; table.markdown escapes what is special there
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(language.found, language.found_plural, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["table"] = table.markdown
-    return environment.get_template("report.md.j2").render(
+    # This is Markdown; table.markdown escapes what is special there.
+    markdown = environment(autoescape=False, extensions=["jinja2.ext.i18n"])
+    markdown.policies["ext.i18n.trimmed"] = True
+    markdown.install_gettext_callables(language.found, language.found_plural, newstyle=True)  # type: ignore[attr-defined]
+    markdown.filters["table"] = table.markdown
+    return markdown.get_template("report.md.j2").render(
         run=data.run,
         added=data.rounds - data.run.plan.rounds,
         machine=data.machine,
