@@ -28,6 +28,7 @@ from typing import (
 
 import msgspec
 
+from harness import upgrades
 from harness.errors import STORAGE, RecordError, StorageError
 from harness.records import canonical
 from harness.records.tuning import LOG_SCHEMA, Choice, Default, End, Header, Job, Line, Task, Trial
@@ -81,7 +82,7 @@ class Log:
                 torn = _drop_torn(file, path)
                 if file.seek(0, os.SEEK_END) == 0:
                     _write(file, path, encode(header))
-                    _sync_folder(folder)
+                    upgrades.keep_name(folder)
             found = read(path)
             check_same(found.header, header, str(path))
         except BaseException:
@@ -257,18 +258,6 @@ def _write(file: BinaryIO, path: Path, data: bytes) -> None:
         raise StorageError(f"{path}: {error.strerror}; {KEPT}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """The name of a new file survives a power cut only once its folder is on the disk too."""
-    with contextlib.suppress(OSError):
-        handle = os.open(str(folder), os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def write_whole(path: Path, header: Header, lines: Iterable[Line]) -> None:
     """A log that appears whole or not at all, such as one that is shipped; raises OSError."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(b"".join(encode(one) for one in (header, *lines)))
-    part.replace(path)
+    upgrades.write_bytes(path, b"".join(encode(one) for one in (header, *lines)))

@@ -109,14 +109,14 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-        _keep_name(path.parent)
+        keep_name(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):  # a signal may come between the replacement and here
             Path(temporary).unlink()
         raise
 
 
-def _keep_name(folder: Path) -> None:
+def keep_name(folder: Path) -> None:
     """The name of a new file survives a power cut only once its folder is on disk too; not every file system can."""
     with contextlib.suppress(OSError):
         handle = os.open(str(folder), os.O_RDONLY)
