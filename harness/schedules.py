@@ -61,7 +61,8 @@ def choices(contents: Contents) -> Dict[str, Choice]:
     """
     began = {one.job: (one.started_utc, one.job) for one in contents.of(Job)}
     newest: Dict[Tuple[str, str], Choice] = {}
-    others = {one.job for one in contents.of(Job) if one.form != form(contents)}  # theirs are parts of another graph
+    wanted = form(contents)
+    others = {one.job for one in contents.of(Job) if one.form != wanted}  # theirs are parts of another graph
     for one in [*contents.of(Choice), *_made_of_trials(contents)]:
         if one.job in others:
             continue
@@ -97,27 +98,34 @@ def form(contents: Contents) -> str:
 
 def records_sha256(contents: Contents) -> str:
     """Of what matters to an engine: the chosen schedules, and the form of the graph that they were found for."""
-    return digest([form(contents), *([one.task.task, trace_hash(one.trial.trace)] for one in chosen(contents))], 64)
+    return _sha256(form(contents), chosen(contents))
+
+
+def _sha256(of: str, kept: Sequence[Chosen]) -> str:
+    return digest([of, *([one.task.task, trace_hash(one.trial.trace)] for one in kept)], 64)
 
 
 def tuning(contents: Contents) -> Tuning:
     """What stands in the ingredients of an engine that is built with these records."""
     ends: Dict[str, End] = {one.job: one for one in contents.of(End)}
     jobs: Dict[str, Optional[Job]] = {one.job: one for one in contents.of(Job)}
+    by_job: Dict[str, List[Trial]] = {}
+    for trial in contents.of(Trial):
+        by_job.setdefault(trial.job, []).append(trial)
     trials, seconds = 0, 0.0
-    for name in {*jobs, *ends, *(one.job for one in contents.of(Trial))}:
-        own = [one for one in contents.of(Trial) if one.job == name]
-        end = ends.get(name)
+    for name in {*jobs, *ends, *by_job}:
+        own, end = by_job.get(name, []), ends.get(name)
         # Records that are shipped hold the chosen trials alone; how many there were stands in the job's last line.
         trials += max(len(own), end.trials if end is not None else 0)
         seconds += end.seconds if end is not None else max((one.seconds for one in own), default=0.0)
+    wanted, kept = form(contents), chosen(contents)
     return Tuning(
-        records_sha256=records_sha256(contents),
+        records_sha256=_sha256(wanted, kept),
         trials=trials,
         seconds=round(seconds, 1),
         seeds=sorted({one.seed for one in jobs.values() if one is not None}),
-        tasks=len(chosen(contents)),
-        form=form(contents),
+        tasks=len(kept),
+        form=wanted,
     )
 
 
