@@ -14,13 +14,12 @@ from harness.errors import LaunchError
 from harness.host.board import LocalBoard
 from harness.host.fleet.boards import served
 from harness.host.launch.local import LocalLauncher
-from harness.host.plan import Block, Plan
 from harness.host.selfbench.figure import Figure
 from harness.host.selfbench.ground import Place
-from harness.host.survey import survey
+from harness.host.selfbench.tuning_ground import stand
 from harness.host.tuning import logs
 from harness.host.tuning.effort import Effort
-from harness.host.tuning.job import Work, tune
+from harness.host.tuning.job import tune
 from harness.host.tuning.watching import Stop
 from harness.jobs import Failure, Tuned
 from harness.records.tuning import Trial
@@ -53,23 +52,7 @@ def fleet(place: Place) -> List[Figure]:
 
 
 def _figures(place: Place, results: Path) -> List[Figure]:
-    block = Block(models=[MODEL], backends=["tvm"], threads=[1])
-    plan = Plan(title="selfbench", experiments=[block], warmup=2, iterations=10, max_seconds=5.0)
-    here = LocalBoard(results / ".work")
-    found = survey(plan, here, place.models_dir, results, place.progress)
-    (experiment,) = [one for one in found.experiments if one.build.backend == "tvm"]
-    obstacle, made_of = found.obstacle(experiment.build), found.ingredients(experiment.build)
-    if obstacle is not None or made_of is None:
-        raise LaunchError(f"selfbench: fleet: {obstacle.reason if obstacle is not None else 'TVM cannot build here'}")
-    model, facts = found.model(experiment.build), found.machine.backends["tvm"]
-    work = Work(
-        name=MODEL,
-        made_of=made_of,
-        model=model,
-        header=logs.header(experiment.build, model.sha256, facts),
-        inference=experiment.inference,
-        machine=found.machine.cpu_model,
-    )
+    here, work = stand(place._replace(results=results), MODEL, 1)
     boards = [Player(name, results / ".work" / name) for name in NAMES]
     effort = Effort(trials=TRIALS, minutes=MINUTES, cost_model="random")
     log = logs.folder(results, work.header) / trials.LOG

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from harness.errors import LaunchError
 from harness.host import runs
+from harness.host.engines import EngineStore
 from harness.host.options import ROOT
 from harness.host.report.collect import Row, rows
 from harness.host.selfbench.figure import Figure
@@ -29,14 +30,15 @@ def against_onnxruntime(place: Place) -> List[Figure]:
 
 
 def slower(place: Place) -> Figure:
-    """How many models are slower tuned than untuned, beyond what the rounds differ by."""
+    """How many models are slower tuned than untuned, beyond what the rounds differ by; a fallback was shown to be."""
     attempts: List[Dict[str, float]] = []
     worse = 0
     for model, minutes in MODELS.items():
         found = _measured(place, model, minutes, [2])
         value = _ratio(found, ("tvm", True), ("tvm", False), 2)
-        worse += value.verdict == "more time"
-        attempts.append(_attempt(value))
+        fell_back = _row(found, ("tvm", True), 2).variant.startswith(EngineStore.FALLBACK)
+        worse += fell_back or value.verdict == "more time"
+        attempts.append({**_attempt(value), "fell_back": float(fell_back)})
     return Figure(
         part="tuning-slower",
         what=f"models whose tuned engine is shown slower than its untuned one: {', '.join(MODELS)}",
