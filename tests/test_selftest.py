@@ -422,7 +422,7 @@ def test_lines_with_one_reason_are_one_and_what_never_ran_is_named() -> None:
     [
         ("engine at /data/me/results/x.engine: no", "engine at <path>: no"),
         ("LD_LIBRARY_PATH /usr/lib:/home/me/lib", "LD_LIBRARY_PATH /usr/lib:<path>"),
-        ("below ~/work/harness", "below <path>"),
+        ("below ~/src/harness", "below <path>"),
         ("cure: sudo cp /etc/x /swapfile", "cure: sudo cp /etc/x <path>"),
         ("ssh://me@10.0.0.3:22 does not answer", "<address> does not answer"),
         ("card 3c:6d:66:01:02:03", "card <address>"),

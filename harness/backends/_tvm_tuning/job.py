@@ -26,13 +26,11 @@ FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
 FINAL_S = 0.9
 """That the comparison of one task takes, about."""
-EXTRACTING, SEARCHING, CHOOSING = "extracting", "searching", "choosing"
-
-
 BATCHES = {"cuda": 32, "llvm": 16}
 """Candidates that are proposed together, by the kind of target; ours and TVM's own tuner take the same."""
 REPEATS_S = {"cuda": 0.01, "llvm": 0.02}
 """That a repeat takes at least, by the kind of target: nobody else disturbs a GPU's."""
+EXTRACTING, SEARCHING, CHOOSING = "extracting", "searching", "choosing"
 
 
 class Step(NamedTuple):

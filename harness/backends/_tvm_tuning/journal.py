@@ -1,7 +1,6 @@
 """Writes a job's lines to the trial log the moment they are known, and counts what became of its candidates."""
 
 import json
-import statistics
 import time
 from typing import Any, Dict, List, Sequence
 
@@ -88,10 +87,6 @@ class Journal:
 
 def nanoseconds(times_s: Sequence[float]) -> List[float]:
     return [round(one * 1e9, 1) for one in times_s]
-
-
-def median_s(times_ns: Sequence[float]) -> float:
-    return statistics.median(times_ns) / 1e9
 
 
 def arguments(args_info: str) -> List[Any]:

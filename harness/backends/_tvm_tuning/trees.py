@@ -2,7 +2,8 @@
 
 TVM's `XGBModel` evaluates two metrics in Python after every one of up to 10,000 rounds, which takes longer than the
 measuring; and it speaks to versions of xgboost that have no wheel for this Python. What it learns from, and how a
-schedule's blocks add up to one score, is the same here.
+schedule's blocks add up to one score, is the same here. It is never saved: trials are kept in the log, from which it is
+trained.
 """
 
 import importlib.util
@@ -54,12 +55,6 @@ def boosted_trees(ms: Any, threads: int, seed: int) -> Any:
                 return self.chance.random(len(candidates))
             rows = [one.numpy().astype("float32") for one in self.extractor.extract_from(context, candidates)]
             return _scores(self.booster, rows)
-
-        def load(self, path: str) -> None:
-            raise NotImplementedError("trials are kept in the log; the model is trained from them")
-
-        def save(self, path: str) -> None:
-            raise NotImplementedError("trials are kept in the log; the model is trained from them")
 
     return Trees()
 

@@ -80,19 +80,20 @@ def parts(contents: Contents, jobs: "set[str]") -> List[Part]:
     timed: List[Union[Trial, Default]] = [*contents.of(Trial), *contents.of(Default)]
     seen = {one.task for one in timed if one.job in jobs}
     seen |= {task for task, one in chosen.items() if one.job in jobs}
-    found, whole = [], 0.0
+    found: List[Part] = []
+    takes: List[float] = []
     for task in {one.task: one for one in contents.of(Task)}.values():
         if task.task not in seen:
             continue
         choice = chosen.get(task.task)
         default = _median(choice.default_ns) if choice is not None else None
         default = defaults.get(task.task) if default is None else default
-        whole += task.weight * (default or 0.0)
+        takes.append(task.weight * (default or 0.0))
         found.append(
             Part(
                 name=task.name,
                 weight=task.weight,
-                share=None if default is None else task.weight * default,
+                share=None,
                 trials=max(counts.get(task.task, 0), choice.trials if choice is not None else 0),
                 default_ns=default,
                 tuned_ns=_median(choice.tuned_ns) if choice is not None else None,
@@ -100,7 +101,11 @@ def parts(contents: Contents, jobs: "set[str]") -> List[Part]:
                 why="no job has chosen for it" if choice is None else choice.why,
             )
         )
-    shared = [_shared(one, whole) for one in found]
+    whole = sum(takes)
+    shared = [
+        one if one.default_ns is None or not whole else msgspec.structs.replace(one, share=round(took / whole, 6))
+        for one, took in zip(found, takes)
+    ]
     return sorted(shared, key=lambda one: (-(one.share or 0.0), one.name))
 
 
@@ -137,9 +142,3 @@ def _defaults(contents: Contents) -> Dict[str, float]:
 
 def _median(times_ns: Sequence[float]) -> Optional[float]:
     return statistics.median(times_ns) if times_ns else None
-
-
-def _shared(part: Part, whole_ns: float) -> Part:
-    """`share` is nanoseconds until the whole is known."""
-    share = None if part.share is None or not whole_ns else round(part.share / whole_ns, 6)
-    return msgspec.structs.replace(part, share=share)

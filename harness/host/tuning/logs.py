@@ -4,7 +4,6 @@ Those made here lie in `results/tuning/<model>-...-<6 hex>/`, one folder for eac
 those shipped with the repository in `models/tuning/`. Only this module knows that.
 """
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
@@ -51,16 +50,19 @@ def header(options: BuildOptions, model_sha256: str, facts: BackendFacts, target
 
 
 def folder(results: Path, wanted: Header) -> Path:
-    words = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.target).strip("-")[:40]
-    name = f"{wanted.model}-{wanted.precision}-b{wanted.batch}-{words}-{digest(wanted, 6)}"
+    name = f"{wanted.model}-{wanted.precision}-b{wanted.batch}-{_plain(wanted.target)[:40]}-{digest(wanted, 6)}"
     return results / FOLDER / name
 
 
 def shipped_name(of: Header) -> str:
     """What a file in `models/tuning/` is called; it is found by its header alone."""
-    words = re.sub(r"[^A-Za-z0-9._-]+", "-", of.target).strip("-")
     batch = "" if of.batch == 1 else f"-b{of.batch}"
-    return f"{of.model}-{of.precision}{batch}-{words}.jsonl"
+    return f"{of.model}-{of.precision}{batch}-{_plain(of.target)}.jsonl"
+
+
+def _plain(target: str) -> str:
+    """As a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", target).strip("-")
 
 
 def find(
@@ -102,10 +104,6 @@ def cure(options: BuildOptions) -> str:
     words += [f"BATCH={options.batch}"] if options.batch != 1 else []
     words += [f"TARGET={options.target}"] if options.target is not None else []
     return " ".join(words)
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _targets(options: BuildOptions, facts: BackendFacts) -> List[Tuple[Optional[str], Optional[str]]]:
