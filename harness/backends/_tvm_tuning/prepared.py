@@ -6,7 +6,7 @@ before its operators are fused; it is recorded with the trials and stands in a t
 
 from typing import Any, List, NamedTuple
 
-from harness.backends._tvm_generation import dtype, part
+from harness.backends._tvm_generation import part
 
 LAYOUTS = {"nhwc": {"relax.nn.conv2d": ["NHWC", "OHWI"]}, "nchw": {}}
 
@@ -20,22 +20,28 @@ class Form(NamedTuple):
     """Weights are laid out as each schedule reads them, when the engine is built."""
     polynomial_exp: bool = False
     """The sigmoid's exponential is a polynomial that vectorises, with an error of 2 units in the last place."""
+    silu: bool = False
+    """`x * sigmoid(x)` is one operator. As two, both read x, and TVM's rules cannot inline them into the convolution
+    before them: they become a loop nest of their own, and on a GPU a kernel of their own."""
 
     def words(self) -> str:
         parts = [self.layout, "packed weights" if self.packed else "", "vector exp" if self.polynomial_exp else ""]
-        return " + ".join(part for part in parts if part)
+        return " + ".join(part for part in [*parts, "silu" if self.silu else ""] if part)
 
 
 FORMS = {
     "plain": Form(),
     "nhwc": Form("nhwc", True, True),
     "nchw": Form("nchw", True, True),
+    "silu": Form(silu=True),
+    "nhwc-silu": Form("nhwc", True, True, True),
 }
+"""By the name in the trial log; what a name stands for never changes."""
 
 
 def default_form(kind: str) -> str:
     """By the kind of target."""
-    return "nhwc" if kind == "llvm" else "plain"
+    return "nhwc-silu" if kind == "llvm" else "silu"
 
 
 def fused(module: Any, target: Any, form: Form) -> Any:
@@ -44,6 +50,10 @@ def fused(module: Any, target: Any, form: Form) -> Any:
     from tvm import relax
 
     desired = LAYOUTS[form.layout]
+    if form.silu:
+        from harness.backends._tvm_tuning.activations import with_silu
+
+        module = with_silu(module)
     passes: List[Any] = [relax.transform.DecomposeOpsForInference(), relax.transform.CanonicalizeBindings()]
     if desired:
         from harness.backends._tvm_tuning.weights import transposed
@@ -51,9 +61,10 @@ def fused(module: Any, target: Any, form: Form) -> Any:
         passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize()]
         module, passes = transposed(tvm.transform.Sequential(passes)(module)), []
     passes += [relax.backend.DispatchSampling(), relax.backend.DispatchSortScan()]
-    special = {"relax.sigmoid": _sigmoid} if form.polynomial_exp else {}
+    from harness.backends._tvm_tuning.activations import legalized
+
     passes += [
-        relax.transform.LegalizeOps(special),
+        relax.transform.LegalizeOps(legalized(form.polynomial_exp, form.silu)),
         relax.transform.AnnotateTIROpPattern(),
         relax.transform.FoldConstant(),
         relax.transform.FuseOps(),
@@ -108,31 +119,3 @@ def default_schedules(target: Any) -> List[Any]:
     gpu = dlight.gpu
     rules = [gpu.Matmul(), gpu.GEMV(), gpu.Reduction(), gpu.GeneralReduction(), gpu.Fallback()]
     return [dlight.ApplyDefaultSchedule(*rules)]
-
-
-def _sigmoid(builder: Any, call: Any) -> Any:
-    """LLVM calls libm once an element for `exp`; this is Cephes' `expf` (S. Moshier) written as plain arithmetic."""
-    from tvm import te
-
-    value, tir = call.args[0], part("tir")
-    if dtype(value) != "float32":
-        return call
-
-    def number(one: float) -> Any:
-        return tir.const(one, "float32")
-
-    def sigmoid(x: Any) -> Any:
-        def element(*at: Any) -> Any:
-            power = tir.min(tir.max(number(0.0) - x(*at), number(-87.0)), number(88.0))
-            whole = tir.floor(power * number(1.44269504088896341) + number(0.5))
-            rest = power - whole * number(0.693359375) - whole * number(-2.12194440e-4)
-            series = number(1.9875691500e-4)
-            for coefficient in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
-                series = series * rest + number(coefficient)
-            mantissa = series * rest * rest + rest + number(1.0)
-            exponent = (tir.Cast("int32", whole) + tir.const(127, "int32")) << tir.const(23, "int32")
-            return number(1.0) / (number(1.0) + tir.reinterpret("float32", exponent) * mantissa)
-
-        return te.compute(x.shape, element, name="sigmoid")
-
-    return builder.call_te(sigmoid, value, primfunc_name_hint="sigmoid")
