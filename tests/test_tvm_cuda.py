@@ -59,7 +59,7 @@ class StandIn:
 
     def __init__(self, device: Device) -> None:
         self.device, self.plain = device, binding_of(device)
-        self.stream = 0
+        self.stream = self.launched_on = 0
         self.pool: List[int] = []
         self.synced = False
         self.fail: Optional[Exception] = None
@@ -77,6 +77,7 @@ class StandIn:
     def main(self, x: Memory, y: Memory) -> Memory:
         self.calls += 1
         assert self.synced, "weights are still on their way"
+        self.launched_on = self.stream
         if self.fail is not None:
             raise self.fail
         between, result = self._new(), self._new()
@@ -187,6 +188,23 @@ def test_every_inference_has_its_own_inputs_and_outputs(
     assert tvm.calls == calls + (0 if graph else 3)
     assert tvm.stream == 0, "our stream is nobody's once it is closed"
     assert device.closed and not binding_of(device).live
+
+
+def test_of_two_engines_each_launches_on_the_stream_that_it_waits_for(load: Load, device: Device) -> None:
+    """They would be timed until the other's stream is idle: an engine of 1.3 ms was once said to take 0.4 ms."""
+    tvm, first = load(device)
+    second = _tvm_cuda.Runner(tvm, first._generation, "model.so", LAYOUT, options(), device)  # type: ignore[arg-type]
+    runners, handles = (first, second), [one._stream.handle for one in (first, second)]
+    for turn in (0, 1, 0, 0, 1):
+        runners[turn].set_inputs(feed(float(turn)))
+        runners[turn].enqueue()
+        assert tvm.launched_on == handles[turn]
+        runners[turn].synchronize()
+        assert runners[turn].get_outputs()["sum"].tolist() == [turn, turn + 1, turn + 2, turn + 3]
+    first.close()
+    assert tvm.stream == handles[1], "what another engine leaves is none of ours"
+    second.close()
+    assert tvm.stream == 0
 
 
 @pytest.mark.parametrize("graph", [False, True])

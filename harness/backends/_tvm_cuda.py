@@ -8,8 +8,9 @@ That pool knows no streams: what one inference has given back, the next takes, t
 inferences share one stream, also in two slots; then copies have streams of their own, and overlap with computing.
 """
 
+import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, ContextManager, Dict, List, Optional
 
 import numpy
 
@@ -48,6 +49,30 @@ class Slot:
         return [Span(self._address(tensor), buffer.nbytes) for tensor, buffer in zip(tensors, self.pinned)]
 
 
+class Told(threading.local):
+    """Whose stream TVM launches on, in each thread: TVM knows one, however many engines are loaded. An engine is closed
+    in the thread that runs it."""
+
+    runner: Optional["Runner"] = None
+    context: Optional[ContextManager[Any]] = None
+
+    def enter(self, runner: "Runner", generation: Generation, gpu: Any, handle: int) -> None:
+        if self.runner is not runner:
+            self.leave(self.runner)
+            told = generation.on_stream(gpu, handle)
+            told.__enter__()
+            self.runner, self.context = runner, told
+
+    def leave(self, runner: Optional["Runner"]) -> None:
+        """Back to the default stream, if it is that runner whose stream it is."""
+        if self.context is not None and self.runner is runner:
+            self.context.__exit__(None, None, None)
+            self.runner = self.context = None
+
+
+_TOLD = Told()
+
+
 class Runner(_contract.Runner):
     """With one slot, each step ends before the next begins; with two, all is issued and only `synchronize` waits."""
 
@@ -70,9 +95,9 @@ class Runner(_contract.Runner):
         self._timer = Timer(device, stream)
         self._up, self._down = (stream, stream) if self.slots == 1 else (device.stream(), device.stream())
         self._gpu = tvm.cuda(device.index)
-        self._told = generation.on_stream(self._gpu, stream.handle)
-        self._told.__enter__()
+        self._generation = generation
         try:
+            self._tell()
             self._machine = tvm.relax.VirtualMachine(tvm.runtime.load_module(str(library)), self._gpu)
             self._gpu.sync()  # weights are copied on the default stream, for which ours does not wait
             self._main = self._machine["main"]
@@ -83,8 +108,11 @@ class Runner(_contract.Runner):
                 if inference.cuda_graph is True:
                     self._slots[slot].graph = self._captured(self._slots[slot])
         except Exception as error:
-            self._told.__exit__(None, None, None)
+            _TOLD.leave(self)
             raise said(error) from error
+
+    def _tell(self) -> None:
+        _TOLD.enter(self, self._generation, self._gpu, self._stream.handle)
 
     def _first(self, slot: int) -> None:
         """Kernels are loaded, and the pool is filled, by the first inferences; their inputs are zeros."""
@@ -128,6 +156,8 @@ class Runner(_contract.Runner):
         if chosen.graph is not None:
             chosen.graph.launch(self._stream)
         else:
+            if _TOLD.runner is not self:
+                self._tell()
             try:
                 chosen.result = self._main(*chosen.arguments)
             except Exception as error:
@@ -163,10 +193,15 @@ class Runner(_contract.Runner):
         if self._slots[0].graph is not None:
             return None  # it would time the same kernels one by one
         timed = self._machine.time_evaluator("main", self._gpu, number=1, repeat=1)
-        return lambda: round(timed(*self._slots[0].arguments).mean * 1e9)
+
+        def once() -> int:
+            self._tell()
+            return round(float(timed(*self._slots[0].arguments).mean) * 1e9)
+
+        return once
 
     def close(self) -> None:
-        self._told.__exit__(None, None, None)
+        _TOLD.leave(self)
         for slot in self._slots:  # what TVM holds of our memory goes before that memory
             slot.arguments, slot.result = (), None
         self._main = self._machine = None
