@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 import numpy
 
+from harness.backends._tvm_generation import CUDA_LIMITS
 from harness.errors import Unsupported
 
 PLACES = {
@@ -18,15 +19,9 @@ PLACES = {
     "dlight": "tvm.dlight",
     "meta_schedule": "tvm.meta_schedule",
     "tir": "tvm.tir",
+    "schedule": "tvm.tir.schedule",
     "schedule_transform": "tvm.tir.transform",
 }
-CUDA_LIMITS = {
-    "max_shared_memory_per_block": 49152,
-    "max_threads_per_block": 1024,
-    "thread_warp_size": 32,
-    "registers_per_block": 65536,
-}
-"""As 0.19's own tags have it of every Jetson since Xavier. DLight's GEMV raises KeyError where the first is absent."""
 
 
 def version() -> str:

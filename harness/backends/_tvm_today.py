@@ -5,7 +5,7 @@ import os
 import shutil
 from typing import Any, ContextManager, Optional, Tuple
 
-from harness.backends._tvm_generation import SOURCE
+from harness.backends._tvm_generation import CUDA_LIMITS, SOURCE
 from harness.errors import Unsupported
 
 MODE = "TVM_CUDA_COMPILE_MODE"
@@ -14,6 +14,7 @@ PLACES = {
     "dlight": "tvm.s_tir.dlight",
     "meta_schedule": "tvm.s_tir.meta_schedule",
     "tir": "tvm.tirx",
+    "schedule": "tvm.s_tir.schedule",
     "schedule_transform": "tvm.s_tir.transform",
 }
 
@@ -68,7 +69,7 @@ def _importable(name: str) -> bool:
 def cuda_target(architecture: str) -> Any:
     import tvm
 
-    return tvm.target.Target({"kind": "cuda", "arch": architecture})
+    return tvm.target.Target({"kind": "cuda", "arch": architecture, **CUDA_LIMITS})
 
 
 def empty(shape: Tuple[int, ...], dtype: str, device: Any) -> Any:
