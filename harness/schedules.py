@@ -131,12 +131,11 @@ def tuning(contents: Contents) -> Tuning:
 
 def compact(contents: Contents) -> Contents:
     """The same choice without the trials that lost, and what the model gives again: small enough to be shipped."""
-    trials = {(one.task.task, trace_hash(one.trial.trace)) for one in chosen(contents)}
+    trials = {id(one.trial) for one in chosen(contents)}
     lines = [
         msgspec.structs.replace(one, workload="") if isinstance(one, Task) else one
         for one in contents.lines
-        if not isinstance(one, (Trial, Default, Choice))
-        or (isinstance(one, Trial) and (one.task, trace_hash(one.trace)) in trials)
+        if not isinstance(one, (Trial, Default, Choice)) or id(one) in trials
     ]
     return contents._replace(lines=[*lines, *(choice for _, choice in sorted(choices(contents).items()))])
 

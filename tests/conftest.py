@@ -2,12 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from harness import backends
 from tests.small_bench import ROOT, measured, request
 
 
@@ -33,6 +35,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     onnx.save(model, str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def tvm() -> Any:
+    """TVM, where there is one that the harness knows."""
+    try:
+        backends.get("tvm").version()
+    except Exception as error:
+        pytest.skip(str(error))
+    import tvm
+
+    return tvm
 
 
 @pytest.fixture(scope="session")

@@ -23,16 +23,7 @@ TRIALS, MORE = 8, 4
 SHA = "0" * 64
 JOBS = ("0123456789ab", "ba9876543210")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def tvm() -> Any:
-    try:
-        backends.get("tvm").version()
-    except Exception as error:
-        pytest.skip(str(error))
-    import tvm
-
-    return tvm
+pytestmark = pytest.mark.usefixtures("tvm")
 
 
 @pytest.fixture(scope="module")

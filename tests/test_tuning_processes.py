@@ -10,7 +10,6 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from harness import backends
 from harness.backends import _tvm_target
 from harness.backends._tvm_tuning.builders import Build, Builders
 from harness.backends._tvm_tuning.child import Child
@@ -21,16 +20,7 @@ ARGUMENTS = [["TENSOR", "float32", [4096]]]
 QUICK = Settings(repeats=3, min_repeat_s=0.001, limit_s=30.0)
 PATIENCE_S = 120.0
 
-
-@pytest.fixture(scope="module", autouse=True)
-def tvm() -> Any:
-    try:
-        backends.get("tvm").version()
-    except Exception as error:
-        pytest.skip(str(error))
-    import tvm
-
-    return tvm
+pytestmark = pytest.mark.usefixtures("tvm")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ import pytest
 
 from harness.device import BINDINGS, Device, open_device, present
 from harness.errors import Unsupported
+from harness.host.progress import Progress
+from harness.host.selfbench.ground import Place
 from tests.gpu.figures import Figures
 from tests.gpu.kernels import Kernels
 
@@ -51,6 +53,12 @@ def machine() -> str:
     FIGURES.add("machine", "device", found)
     FIGURES.add("machine", "python", platform.python_version())
     return found
+
+
+@pytest.fixture(scope="session")
+def place(models_dir: Path, tmp_path_factory: pytest.TempPathFactory, tvm: Any) -> Place:
+    """Where engines of TVM are made and measured."""
+    return Place(models_dir, tmp_path_factory.mktemp("results"), Progress(quiet=True))
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from harness.errors import LaunchError
 from harness.host import runs
 from harness.host.block import Block
 from harness.host.plan import Plan
-from harness.host.progress import Progress
 from harness.host.selfbench import clocks
 from harness.host.selfbench.ground import Ground, Place, ground
 from harness.records import Engine, InferenceOptions, LatencySamples, Machine, ThroughputSamples
@@ -31,15 +30,6 @@ SMALL, LARGE = "yolov5n@64", "yolov5s@640"
 MEMORY = ["pinned", "mapped", "managed"]
 TOLERANCE = {"fp32": 1e-3, "fp16": 1e-2}
 """Largest relative RMS against ONNX Runtime."""
-
-
-@pytest.fixture(scope="session")
-def place(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    try:
-        backends.get("tvm").version()
-    except Exception as error:
-        pytest.skip(str(error))
-    return Place(models_dir, tmp_path_factory.mktemp("results"), Progress(quiet=True))
 
 
 @pytest.fixture(scope="session")
