@@ -9,6 +9,8 @@ from harness.records.tuning import Header, Point
 TIMING_CACHE, CALIBRATION_CACHE = "timing.cache", "calibration.cache"
 """Files that a build may leave in its folder: no part of the engine, but what the next build learns from."""
 LEARNED = (TIMING_CACHE, CALIBRATION_CACHE)
+AUTO = "auto"
+"""The tuning strategy that fits the target: what tunes knows which."""
 
 
 class ProbeJob(Record, frozen=True, tag_field="kind", tag="probe-job"):
@@ -81,7 +83,7 @@ class TuneJob(Record, frozen=True, tag_field="kind", tag="tune-job"):
     """Of what is measured on a CPU."""
     machine: str
     """What measures, in words for the log."""
-    strategy: str = "evolutionary"
+    strategy: str = AUTO
     cost_model: str = "xgb"
     fleet: Optional[Fleet] = None
     """Boards that measure; None measures here."""

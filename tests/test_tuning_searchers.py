@@ -7,22 +7,12 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from harness import backends
 from harness.backends import _tvm_target
 from harness.backends._tvm_tuning.searchers import Proposal, Searchers, Thought
 
 BATCH, PATIENCE_S = 4, 120.0
 
-
-@pytest.fixture(scope="module", autouse=True)
-def tvm() -> Any:
-    try:
-        backends.get("tvm").version()
-    except Exception as error:
-        pytest.skip(str(error))
-    import tvm
-
-    return tvm
+pytestmark = pytest.mark.usefixtures("tvm")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +26,7 @@ def told(tvm: Any) -> Any:
     over = te.reduce_axis((0, 32), name="k")
     product = te.compute((32, 32), lambda i, j: te.sum(a[i, over] * b[over, j], axis=over), name="c")
     module = tvm.IRModule({"main": te.create_prim_func([a, b, product])})
-    return {"name": "product", "workload": generation.workload(module), "known": []}
+    return {"name": "product", "workload": generation.workload(module), "known": [], "batch": BATCH}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +36,7 @@ def searchers(tvm: Any) -> Iterator[Searchers]:
 
     how = How("evolutionary", BATCH, 1, 1, 1)
     target = spell_target(_tvm_target.target(_tvm_target.cpu_name()).tvm)
-    made = Searchers(1, {"how": list(how), "target": target, "cost_model": "random"}, 1, limit_s=60.0)
+    made = Searchers(1, {"how": list(how), "target": target, "cost_model": "random", "gpu": None}, 1, limit_s=60.0)
     yield made
     made.close()
 

@@ -13,6 +13,15 @@ from harness.errors import Unsupported
 SOURCE = "source"
 """What becomes of CUDA kernels where TVM leaves their source in the engine, to be compiled where it is loaded."""
 
+CUDA_LIMITS = {
+    "max_shared_memory_per_block": 49152,
+    "max_threads_per_block": 1024,
+    "thread_warp_size": 32,
+    "registers_per_block": 65536,
+}
+"""As TVM's own tags have it of every Jetson since Xavier, and as a device that is there says it. An architecture's name
+alone brings none of them, and default schedules (DLight's GEMV) and the rules of tuning raise where one is absent."""
+
 TODAY = ("compile", "runtime.from_dlpack", "runtime.empty")
 EARLIER = ("nd.from_dlpack", "nd.empty", "relax.build", "relax.VirtualMachine")
 
@@ -104,7 +113,7 @@ def generation() -> Generation:
 
 def part(name: str) -> Any:
     """A package of TVM's that lies elsewhere in each generation: `cc`, `dlight`, `meta_schedule`, `tir` (expressions),
-    or `schedule_transform` (passes over scheduled functions)."""
+    `schedule` (of loops), or `schedule_transform` (passes over scheduled functions)."""
     return importlib.import_module(generation().PLACES[name])
 
 

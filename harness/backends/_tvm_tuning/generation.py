@@ -13,7 +13,11 @@ from harness.errors import Unsupported
 
 UNROLLED = (0, 16, 64)
 """Steps that a schedule for CUDA may unroll a loop to; 0 leaves it as it is."""
-STRATEGIES = ("evolutionary", "replay-trace")
+GUIDED_UNROLLED = (0, 16, 64, 256, 512)
+"""The same where no schedule has more of them than its tiles need."""
+GUIDED = "guided"
+"""Ours, for GPUs: `guided.py`. The others are TVM's."""
+STRATEGIES = (GUIDED, "evolutionary", "replay-trace")
 COST_MODELS = ("xgb", "random")
 
 
@@ -83,6 +87,40 @@ def task_hash(module: Any) -> str:
     return str(schedules().utils.shash2hex(module))
 
 
+class Rules:
+    """What TVM's rules make of one task, with nobody choosing."""
+
+    def __init__(self, module: Any, target: Any, name: str, how: "How") -> None:
+        ms = schedules()
+        self._module = module
+        walks = strategy("replay-trace", target)
+        self._context = _context(ms, module, target, walks, name, how, GUIDED_UNROLLED)
+        self._args_info = ms.arg_info.ArgInfo.from_entry_func(module, True)
+        self._info = entry_arguments(module)
+        self.failed: Optional[Exception] = None
+        """What TVM last raised instead of a schedule."""
+
+    def sketches(self) -> List[Any]:
+        """Schedules with decisions by chance, one of each shape."""
+        return list(self._context.space_generator.generate_design_space(self._module))
+
+    def finished(self, trace: Any) -> Optional[Candidate]:
+        """A candidate of a trace with all decisions; None where one breaks a rule."""
+        import tvm
+
+        schedule = part("schedule").Schedule(self._module, debug_mask="none", error_render_level="none")
+        try:
+            trace.apply_to_schedule(schedule, remove_postproc=True)
+            schedule.enter_postproc()
+            if not all(one.apply(schedule) for one in self._context.space_generator.postprocs):
+                return None
+        except Exception as error:  # what TVM raises for a schedule that cannot be is of many classes
+            self.failed = error
+            return None
+        live = schedules().search_strategy.MeasureCandidate(schedule, self._args_info)
+        return Candidate(live, str(tvm.ir.save_json(schedule.mod)), written(schedule.trace), self._info)
+
+
 class Space:
     """All schedules of one task, as its strategy walks through them.
 
@@ -96,7 +134,7 @@ class Space:
         self._context = _context(ms, module, target, strategy(how.strategy, target), name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
-        if how.strategy == "evolutionary":
+        if how.strategy != "replay-trace":
             self._first = _context(ms, module, target, strategy("replay-trace", target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
@@ -195,9 +233,15 @@ def spelled(target: Any) -> str:
     return json.dumps(spell_target(target))
 
 
+def default_strategy(kind: str) -> str:
+    """By the kind of target."""
+    return GUIDED if kind == "cuda" else "evolutionary"
+
+
 def strategy(name: str, target: Any) -> Any:
+    """TVM's; what ours leaves to it goes to its evolutionary search."""
     ms = schedules()
-    if name == "evolutionary":
+    if name in (GUIDED, "evolutionary"):
         size = SIZES[target.kind.name]
         return ms.search_strategy.EvolutionarySearch(
             population_size=size.population, init_min_unmeasured=size.unmeasured, genetic_num_iters=size.generations
@@ -205,20 +249,20 @@ def strategy(name: str, target: Any) -> Any:
     return ms.search_strategy.SearchStrategy.create(name)
 
 
-def space(target: Any) -> Any:
+def space(target: Any, unrolled: Sequence[int] = UNROLLED) -> Any:
     """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
     than 20 s of CPU to import, and fit INT8 alone."""
     kind = target.kind.name
-    rules = _of_cuda() if kind == "cuda" else kind
+    rules = _of_cuda(unrolled) if kind == "cuda" else kind
     return schedules().space_generator.PostOrderApply(sch_rules=rules, postprocs=kind, mutator_probs=kind)
 
 
-def _of_cuda() -> List[Any]:
+def _of_cuda(unrolled: Sequence[int]) -> List[Any]:
     """TVM's rules, but for unrolling: its 512 and 1024 steps are written out as 400 kB of source, over which CUDA's
     compiler sits for seconds."""
     found = schedules().schedule_rule
     kept = [one for one in found.ScheduleRule.create("cuda") if not isinstance(one, found.ParallelizeVectorizeUnroll)]
-    return [*kept, found.ParallelizeVectorizeUnroll(-1, -1, list(UNROLLED), True)]
+    return [*kept, found.ParallelizeVectorizeUnroll(-1, -1, list(unrolled), True)]
 
 
 def with_cores(target: Any, cores: int) -> Any:
@@ -232,7 +276,9 @@ def with_cores(target: Any, cores: int) -> Any:
     return tvm.target.Target({**spell_target(target), "num-cores": cores})
 
 
-def _context(ms: Any, module: Any, target: Any, walks: Any, name: str, how: How) -> Any:
+def _context(
+    ms: Any, module: Any, target: Any, walks: Any, name: str, how: How, unrolled: Sequence[int] = UNROLLED
+) -> Any:
     """What `TuneContext(...)` makes, without the intrinsics that its Python side always imports."""
     calls = ms.tune_context._ffi_api
     if not hasattr(calls, "TuneContextInitialize"):
@@ -240,7 +286,7 @@ def _context(ms: Any, module: Any, target: Any, walks: Any, name: str, how: How)
     logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
     seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
     made = calls.TuneContext(
-        module, with_cores(target, how.cores), space(target), walks, name, how.threads, seed, logging
+        module, with_cores(target, how.cores), space(target, unrolled), walks, name, how.threads, seed, logging
     )
     calls.TuneContextInitialize(made)
     return made

@@ -27,7 +27,11 @@ FINALS_SHARE = 0.15
 FINAL_S = 0.9
 """That the comparison of one task takes, about."""
 BATCHES = {"cuda": 32, "llvm": 16}
-"""Candidates that are proposed together, by the kind of target; ours and TVM's own tuner take the same."""
+"""Candidates that are proposed together, by the kind of target; TVM's own tuner takes as many."""
+GUIDED_BATCH = 12
+"""The same where each batch learns much from the one before, and costs little to think of."""
+FEW = 4
+"""The same of a task that takes little of the model's time."""
 REPEATS_S = {"cuda": 0.01, "llvm": 0.02}
 """That a repeat takes at least, by the kind of target: nobody else disturbs a GPU's."""
 EXTRACTING, SEARCHING, CHOOSING = "extracting", "searching", "choosing"
@@ -84,10 +88,12 @@ def tune(
         own = meter or sharing.local_meter(target, job.threads)
         begun.callback(own.close)
         kept = job.threads if target.kind == "llvm" else 1
-        count = sharing.builders(target.kind, kept, own.overlaps)
+        guided = job.strategy == generation.GUIDED
+        count = sharing.builders(target.kind, kept, own.overlaps, guided)
         builders = Builders(count, spell_target(target.tvm), target.linker)
         begun.callback(builders.close)
-        searchers = _searchers(target, job, sharing.searchers(target.kind, kept, own.overlaps), own.overlaps)
+        count = sharing.searchers(target.kind, kept, own.overlaps, guided)
+        searchers = _searchers(target, job, count, own.overlaps)
         begun.callback(searchers.close)
         tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
         if not tasks:
@@ -97,8 +103,13 @@ def tune(
 
 def _searchers(target: Target, job: records.Job, count: int, overlaps: bool) -> Searchers:
     threads = sharing.searcher_threads(overlaps)
-    how = generation.How(job.strategy, BATCHES[target.kind], threads, job.threads, job.seed)
-    hello = {"how": list(how), "target": spell_target(target.tvm), "cost_model": job.cost_model}
+    how = generation.How(job.strategy, _batch(target, job), threads, job.threads, job.seed)
+    hello = {
+        "how": list(how),
+        "target": spell_target(target.tvm),
+        "cost_model": job.cost_model,
+        "gpu": sharing.gpu(target),
+    }
     return Searchers(count, hello, threads)
 
 
@@ -121,8 +132,8 @@ def _run(
     known = search.of_log(log.contents.of(records.Trial))
     defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine))
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
-    size = BATCHES[target.kind]
-    pace = search.Pace(size, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
+    size = _batch(target, job)
+    pace = search.Pace(size, FEW, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
     searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))
     last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, FINAL_S * len(tasks))
@@ -137,6 +148,10 @@ def _run(
     verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal, job.max_seconds)
     there = sum(len(known.get(task.hash, {})) for task in tasks)
     return Outcome(verdicts, journal.end(flow.measuring_s), ended, there, journal.reasons, searching.said)
+
+
+def _batch(target: Target, job: records.Job) -> int:
+    return GUIDED_BATCH if job.strategy == generation.GUIDED else BATCHES[target.kind]
 
 
 def _defaults_of(log: Log, machine: str) -> Dict[str, List[float]]:

@@ -1,7 +1,7 @@
 """How far each task has come, and which is worth the next batch: TVM's gradient scheduler, with its own constants.
 
 L. Zheng et al., Ansor (OSDI 2020), section 6: a task's promise is its weight times what it gained lately, or times what
-it would gain if its time went on falling as one over its batches.
+it would gain if its time went on falling as one over its batches. Its worth is that by what the next batch costs.
 """
 
 from typing import List, Optional, Sequence, Tuple
@@ -13,7 +13,9 @@ LEAST_SHARE = 0.005
 LATE = 0.5
 """Of a job, after which they wait no longer."""
 STAY = 2.0
-"""So many times the promise must another process's task have, to be worth making its schedules anew."""
+"""So many times the worth must another process's task have, to be worth making its schedules anew."""
+BATCH_S = 5.0
+"""That building and measuring a batch takes, about."""
 STALE = 3
 """Batches without a new candidate after which a task has none."""
 
@@ -29,6 +31,8 @@ class Progress:
         self.best_s = min(default_s, best_s)
         """Of a call, by the default schedule or the best one."""
         self.stale = 0
+        self.thought_s = 0.0
+        """What the last batch took to think of."""
 
     def add(self, best_s: float) -> None:
         """After a batch; `best_s` is infinite where it had no times."""
@@ -44,6 +48,10 @@ class Progress:
         """Of the model's whole time."""
         return self.weight * self.best_s
 
+    def worth(self) -> float:
+        """What the next batch promises, by what it costs: loops with many branches take minutes to think about."""
+        return self.promise_s() / (BATCH_S + self.thought_s)
+
     def promise_s(self) -> float:
         batches = len(self.history)
         if batches == 0:
@@ -58,7 +66,7 @@ def most_promising(
 ) -> Optional[int]:
     """Place of the task that gets the next batch, of those that are not `busy`; None where no task has candidates.
 
-    First each task that takes a share of the time has a batch, the largest first. Then the promise decides, until half
+    First each task that takes a share of the time has a batch, the largest first. Then their worth decides, until half
     of the job is `spent`: then also the smallest tasks have one. `own` tasks are those that cost least to go on with.
     """
     least_s = LEAST_SHARE * whole_s(all_tasks) if spent < LATE else 0.0
@@ -67,10 +75,15 @@ def most_promising(
         one = all_tasks[place]
         if not one.history and one.share_s >= least_s:
             return True, one.share_s
-        return False, one.promise_s() * (STAY if place in own else 1.0)
+        return False, one.worth() * (STAY if place in own else 1.0)
 
     open_tasks = [place for place, one in enumerate(all_tasks) if not one.exhausted and place not in busy]
     return max(open_tasks, key=key, default=None)
+
+
+def small(all_tasks: Sequence[Progress], place: int) -> bool:
+    """Whether the task takes less than LEAST_SHARE of the model's time."""
+    return all_tasks[place].share_s < LEAST_SHARE * whole_s(all_tasks)
 
 
 def whole_s(all_tasks: Sequence[Progress]) -> float:

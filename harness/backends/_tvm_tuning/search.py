@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
-from harness.backends._tvm_tuning.progress import Progress, most_promising, whole_s
+from harness.backends._tvm_tuning.progress import Progress, most_promising, small, whole_s
 from harness.backends._tvm_tuning.searchers import Proposal, Searchers, Thought
 from harness.backends._tvm_tuning.tasks import TuningTask
 
@@ -27,6 +27,8 @@ class Pace(NamedTuple):
 
     batch: int
     """Candidates of one task that are proposed together."""
+    few: int
+    """The same of a task that takes little time: some of those take seconds to think about each."""
     ahead: int
     """So many may wait to be built or measured, and still more are thought of."""
     repeat_s: float
@@ -40,6 +42,8 @@ class Batch:
         self.place, self.proposals = place, proposals
         self.times_s: List[Sequence[float]] = [()] * len(proposals)
         self.open = 0
+        self.same: Dict[int, int] = {}
+        """Proposals that are another one of the batch, by its place: TVM's strategies draw some twice."""
 
 
 class Known(NamedTuple):
@@ -127,7 +131,12 @@ class Search:
         """What a process must know of a task that it has not thought about; JSON."""
         task = self._tasks[place]
         known = self.known.get(task.hash, {}).values()
-        return {"name": task.name, "workload": self._workloads[task.hash], "known": [list(one) for one in known]}
+        return {
+            "name": task.name,
+            "workload": self._workloads[task.hash],
+            "known": [list(one) for one in known],
+            "batch": self._pace.few if small(self.progress, place) else self._pace.batch,
+        }
 
     def _start(self, thought: Thought, last: int) -> None:
         batch = Batch(thought.place, thought.proposals)
@@ -135,14 +144,18 @@ class Search:
         known = self.known.setdefault(task.hash, {})
         settings = Settings(min_repeat_s=self._pace.repeat_s, hopeless_s=HOPELESS * progress.best_s)
         works: List[Work] = []
+        first: Dict[str, int] = {}
         for index, proposal in enumerate(batch.proposals):
             if proposal.trace in known:
                 batch.times_s[index] = known[proposal.trace].times_s
+            elif first.setdefault(proposal.trace, index) != index:
+                batch.same[index] = first[proposal.trace]
             elif self._journal.trials + self._flow.waiting() + len(works) < last:
                 info = arguments(proposal.args_info)
                 works.append(Work((batch, index), proposal.module, info, settings))
         if thought.reason:
             self.said.append(f"{task.name} could not be thought about: {thought.reason}")
+        progress.thought_s = thought.seconds
         progress.stale = 0 if works else progress.stale + 1
         batch.open = len(works)
         self._flow.add(works)
@@ -164,6 +177,8 @@ class Search:
 
     def _close(self, batch: Batch) -> None:
         if batch.open == 0:
+            for index, other in batch.same.items():
+                batch.times_s[index] = batch.times_s[other]
             times = [statistics.median(one) for one in batch.times_s if one]
             self.progress[batch.place].add(min(times, default=float("inf")))
             self._batches.remove(batch)

@@ -30,6 +30,8 @@ class Thought(NamedTuple):
     proposals: List[Proposal]
     reason: str
     """Why there are none, where that is no decision of the strategy's."""
+    seconds: float
+    """That the proposals took, without what comes once for each task."""
 
 
 class Searchers:
@@ -85,7 +87,10 @@ class Searchers:
         found = []
         for message in messages:
             proposals = [Proposal(*one) for one in message["proposals"]]
-            found.append(Thought(self._thinks.pop(searcher), proposals, message["reason"]))
+            place = self._thinks.pop(searcher)
+            if message["reason"]:  # whoever thinks about it next is told of it anew
+                self._owner.pop(place, None)
+            found.append(Thought(place, proposals, message["reason"], message["seconds"]))
         if child.ready is not None:
             self._failed_starts = 0
         if searcher in self._thinks and child.idle_s() > self._limit_s:
@@ -104,7 +109,7 @@ class Searchers:
             del self._owner[one]
         self._lessons.pop(searcher, None)
         self._children[searcher].again()
-        return [] if place is None else [Thought(place, [], reason)]
+        return [] if place is None else [Thought(place, [], reason, self._limit_s)]
 
     def wakers(self) -> List[int]:
         return [child.fileno() for child in self._children]

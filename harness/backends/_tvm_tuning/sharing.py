@@ -1,15 +1,24 @@
 """Who gets which of this machine's cores while it tunes: the search, the builders and what is measured."""
 
 import os
-from typing import List
+from typing import List, Optional
 
-from harness.backends._tvm_target import Target
+from harness.backends._tvm_target import Target, architecture_of, cuda_device
+from harness.backends._tvm_tuning import gpus
+from harness.backends._tvm_tuning.gpus import Gpu
 from harness.backends._tvm_tuning.local_meter import LocalMeter, Where
 
 SEARCHING = {"cuda": 0.35, "llvm": 0.4}
 """Share of the cores that are not measured on, by the kind of target. For a CPU a candidate costs 0.3 s of CPU to build
 and 0.1 s to think of; for CUDA it costs 0.4 s to think of, since most schedules fail there, and more to build: it goes
 through CUDA's own compiler, too."""
+
+
+GUIDED_SEARCHING = 0.15
+"""The same where `guided.py` chooses: it makes only what it proposes."""
+PROCESSORS = 16
+"""Multiprocessors of a GPU that is not here, about: a Jetson's have 6 to 8 (Xavier, Orin NX and Nano), 16 (AGX Orin) or
+20 (Thor)."""
 
 
 def cores() -> List[int]:
@@ -37,10 +46,13 @@ def local_meter(target: Target, threads: int) -> LocalMeter:
     return LocalMeter(Where("cpu", 0, threads, there[-threads:] if own else ()), overlaps=own)
 
 
-def searchers(kind: str, threads: int, overlaps: bool) -> int:
+def searchers(kind: str, threads: int, overlaps: bool, guided: bool) -> int:
     """How many processes think about tasks: where they take turns with the measuring, one for every two cores."""
     there = len(cores())
-    return max(1, round(SEARCHING[kind] * (there - threads)) if overlaps else there // 2)
+    share = GUIDED_SEARCHING if guided else SEARCHING[kind]
+    # Two at least where there is room: a task that TVM's own search has to think about may take minutes.
+    least = 2 if overlaps and there - threads > 2 else 1
+    return max(least, round(share * (there - threads)) if overlaps else there // 2)
 
 
 def searcher_threads(overlaps: bool) -> int:
@@ -48,7 +60,18 @@ def searcher_threads(overlaps: bool) -> int:
     return 1 if overlaps else min(2, len(cores()))
 
 
-def builders(kind: str, threads: int, overlaps: bool) -> int:
+def builders(kind: str, threads: int, overlaps: bool, guided: bool) -> int:
     """How many processes build."""
     there = len(cores())
-    return max(1, there - threads - searchers(kind, threads, overlaps)) if overlaps else there
+    return max(1, there - threads - searchers(kind, threads, overlaps, guided)) if overlaps else there
+
+
+def gpu(target: Target) -> Optional[Gpu]:
+    """That is compiled for; None for a CPU."""
+    if target.kind != "cuda":
+        return None
+    import tvm
+
+    device = cuda_device()
+    here = device is not None and architecture_of(device) == target.architecture.rstrip("af")
+    return gpus.gpu(target.architecture, int(tvm.cuda(0).multi_processor_count) if here else PROCESSORS)

@@ -14,7 +14,7 @@ from harness.backends._tvm_tuning import job as jobs
 from harness.backends._tvm_tuning.finals import Verdict
 from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.errors import BuildError, HarnessError
-from harness.jobs import Stock, Tuned, TunedTask, TuneJob, TuneProgress
+from harness.jobs import AUTO, Stock, Tuned, TunedTask, TuneJob, TuneProgress
 from harness.records import tuning as records
 from harness.trials import Log
 
@@ -54,7 +54,7 @@ def stock(job: TuneJob) -> Stock:
 def _read(job: TuneJob) -> Tuple[Any, Target, records.Job]:
     """The model's graph, what it is tuned for, and the first line of the job."""
     for kind, asked, offered in (
-        ("strategy", job.strategy, generation.STRATEGIES),
+        ("strategy", job.strategy, (AUTO, *generation.STRATEGIES)),
         ("cost model", job.cost_model, generation.COST_MODELS),
     ):
         if asked not in offered:
@@ -77,13 +77,21 @@ def _read(job: TuneJob) -> Tuple[Any, Target, records.Job]:
         trials=job.trials,
         max_seconds=job.max_seconds,
         seed=job.seed,
-        strategy=job.strategy,
+        strategy=_strategy(job.strategy, target.kind),
         cost_model=job.cost_model,
         threads=job.threads,
         machine=job.machine,
         form=prepared.default_form(target.kind),
     )
     return module, target, began
+
+
+def _strategy(asked: str, kind: str) -> str:
+    if asked == AUTO:
+        return generation.default_strategy(kind)
+    if asked == generation.GUIDED and kind != "cuda":
+        raise BuildError(f"tvm: the strategy {asked} knows GPUs alone; STRATEGY={AUTO} takes what fits a CPU")
+    return asked
 
 
 def _fleet(job: TuneJob, kind: str) -> Optional[FleetMeter]:

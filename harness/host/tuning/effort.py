@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from harness.errors import PlanError
+from harness.jobs import AUTO
 
 MOST_TRIALS = 10_000_000
 LEAST_MINUTES, MOST_MINUTES = 0.05, 7 * 24 * 60.0
@@ -14,7 +15,7 @@ class Effort(NamedTuple):
     """That there shall be in all, of each model."""
     minutes: float
     """Of one job, that is of one model and precision."""
-    strategy: str = "evolutionary"
+    strategy: str = AUTO
     cost_model: str = "xgb"
 
 

@@ -1,0 +1,150 @@
+"""The search over stand-ins of processes and device: what of the proposals is measured, learned and logged."""
+
+from types import SimpleNamespace
+from typing import Any, Dict, List, Sequence, Tuple
+
+from harness.backends._tvm_tuning.flow import Done, Work
+from harness.backends._tvm_tuning.meter import MEASURED
+from harness.backends._tvm_tuning.search import Known, Pace, Search
+from harness.backends._tvm_tuning.searchers import Proposal, Thought
+
+PACE = Pace(batch=4, few=2, ahead=0, repeat_s=0.01)
+
+
+def task(name: str, weight: int = 1) -> Any:
+    return SimpleNamespace(hash=name, name=name, weight=weight)
+
+
+class Thinkers:
+    """One process that answers at once, with the next of `batches`."""
+
+    def __init__(self, batches: List[List[str]], seconds: float = 1.0) -> None:
+        self.batches, self.seconds = batches, seconds
+        self.told: List[Tuple[int, Any]] = []
+        self.learned: List[Tuple[int, List[Sequence[float]]]] = []
+        self.next: List[Thought] = []
+
+    def free(self) -> List[int]:
+        return [0]
+
+    def own(self, searcher: int) -> List[int]:
+        return []
+
+    def thinking(self) -> List[int]:
+        return [one.place for one in self.next]
+
+    def think(self, searcher: int, place: int, told: Any) -> None:
+        self.told.append((place, told))
+        traces = self.batches.pop(0) if self.batches else []
+        self.next.append(Thought(place, [Proposal("module", one, "[]") for one in traces], "", self.seconds))
+
+    def thoughts(self) -> List[Thought]:
+        found, self.next = self.next, []
+        return found
+
+    def learn(self, place: int, times_s: List[Sequence[float]]) -> None:
+        self.learned.append((place, times_s))
+
+    def wakers(self) -> List[int]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class Device:
+    """Measures what it was sent at the next step; a schedule takes as many milliseconds as its trace has letters."""
+
+    def __init__(self) -> None:
+        self.works: List[Work] = []
+
+    def add(self, works: Sequence[Work]) -> None:
+        self.works += works
+
+    def waiting(self) -> int:
+        return len(self.works)
+
+    def step(self, wakers: Sequence[int] = (), thinking: bool = False) -> List[Done]:
+        done, self.works = self.works, []
+        found = []
+        for one in done:
+            batch, index = one.key
+            seconds = len(batch.proposals[index].trace) / 1e3
+            found.append(Done(one, (seconds, seconds), MEASURED, "", "", ""))
+        return found
+
+    def drop(self) -> None:
+        self.works = []
+
+
+class Book:
+    """What would be logged."""
+
+    def __init__(self) -> None:
+        self.lines: List[Tuple[str, str]] = []
+
+    @property
+    def trials(self) -> int:
+        return len(self.lines)
+
+    def trial(self, task: str, trace: str, args_info: str, times_s: Sequence[float]) -> None:
+        self.lines.append((task, trace))
+
+    def seconds(self) -> float:
+        return 0.0
+
+    def point(self, estimated_s: float) -> None:
+        pass
+
+
+def searched(
+    thinkers: Thinkers, trials: int, tasks: Sequence[Any] = (task("t"),), known: Any = None
+) -> Tuple[Search, Book, str]:
+    book: Any = Book()
+    defaults = [1.0] * len(tasks)
+    made = Search(
+        tasks,
+        defaults,
+        known or {},
+        {one.hash: "work" for one in tasks},
+        PACE,
+        thinkers,
+        Device(),
+        book,  # type: ignore[arg-type]
+    )
+    return made, book, made.run(trials, lambda: "", lambda: 0.0)
+
+
+def test_a_schedule_that_is_proposed_twice_is_measured_once_and_learned_twice() -> None:
+    thinkers = Thinkers([["a", "bb", "a", "a"], ["cc", "bb"]])
+    _, book, ended = searched(thinkers, 3)
+    assert book.lines == [("t", "a"), ("t", "bb"), ("t", "cc")]
+    assert thinkers.learned[0] == (0, [(0.001, 0.001), (0.002, 0.002), (0.001, 0.001), (0.001, 0.001)])
+    assert thinkers.learned[1] == (0, [(0.002, 0.002), (0.002, 0.002)])
+    assert ended == "trials"
+
+
+def test_what_an_earlier_job_measured_is_not_measured_again() -> None:
+    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (0.5,))}}
+    thinkers = Thinkers([["a", "bb"]])
+    search, book, ended = searched(thinkers, 9, known=known)
+    assert book.lines == [("t", "bb")]
+    assert thinkers.told[0][1]["known"] == [["a", "[]", (0.5,)]]
+    assert ended == "space"
+    assert search.progress[0].best_s == 0.002
+
+
+def test_a_task_of_little_time_is_thought_about_in_small_batches() -> None:
+    tasks = [task("large", 10**6), task("small")]
+    thinkers = Thinkers([["a"], ["b"], ["c"]])
+    searched(thinkers, 3, tasks)
+    batches = {tasks[place].name: told["batch"] for place, told in thinkers.told if told is not None}
+    assert batches == {"large": 4, "small": 2}
+
+
+def test_a_task_that_takes_minutes_to_think_about_waits_for_others() -> None:
+    slow = Thinkers([["aaaa"], ["bbbb"], ["cccc"], ["dddd"]], seconds=100.0)
+    search, _, _ = searched(slow, 1)
+    quick = search.progress[0].worth()
+    search.progress[0].thought_s = 0.0
+    assert search.progress[0].worth() > 10 * quick
