@@ -16,7 +16,6 @@ import pytest
 
 from harness import backends, schedules, trials
 from harness.backends._contract import Materials
-from harness.host.progress import Progress
 from harness.host.selfbench import tuning_rate
 from harness.host.selfbench.ground import Ground, Place, ground
 from harness.host.selfbench.tuning_ground import Stand, stand
@@ -32,17 +31,10 @@ MODEL, SEED = "yolov5s@640", 1
 COST_MODEL = "xgb" if importlib.util.find_spec("xgboost") is not None else "random"
 RATE_BAR, GAIN_BAR = 10.0, 2.5
 RATE_S, SEARCH_S, ROUNDS = 150.0, 360.0, 10
+LEFT_S = 15.0
+"""Of the search that is not worth a job of its own: one that reserved time for its end has some left."""
 TOLERANCE = 1e-3
 """Largest relative RMS against ONNX Runtime."""
-
-
-@pytest.fixture(scope="session")
-def place(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    try:
-        backends.get("tvm").version()
-    except Exception as error:
-        pytest.skip(str(error))
-    return Place(models_dir, tmp_path_factory.mktemp("results"), Progress(quiet=True))
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +62,12 @@ def test_six_minutes_from_nothing_make_the_engine_two_and_a_half_times_as_fast(
 ) -> None:
     log = pytestconfig.getoption("--tuning-records") or tmp_path / "records"
     left_s = SEARCH_S - tuned_s(log)
-    if left_s > 1.0:
+    if left_s > LEFT_S:
         seconds = min(left_s, pytestconfig.getoption("--tuning-seconds"))
         asked = large.job(log, trials=100_000, max_seconds=seconds, threads=1, seed=SEED, cost_model=COST_MODEL)
         said(large.ask("tune", asked, Tuned), figures)
     left_s = SEARCH_S - tuned_s(log)
-    if left_s > 1.0:
+    if left_s > LEFT_S:
         pytest.skip(f"{left_s:.0f} s of {SEARCH_S:g} s of tuning are left: call again with the same --tuning-records")
     compared(large, ground(place, "tvm", MODEL), log / LOG, figures, tmp_path)
 
@@ -101,35 +93,40 @@ def said(answer: Tuned, figures: Figures) -> None:
 
 
 def compared(large: Stand, untuned: Ground, log: Path, figures: Figures, folder: Path) -> None:
-    """Both engines in one process, in rounds; the tuned one's outputs are checked before it is timed."""
+    """Both engines in one process, in rounds; the tuned one's outputs are checked before it is timed. The bar is for
+    launches one by one; as CUDA graphs both are timed beside it."""
     tuned = folder / "tuned"
     tuned.mkdir()
     backend = backends.get("tvm")
     backend.build(Materials(large.work.model.path, trials=log), untuned.experiment.build, tuned)
-    inference = InferenceOptions(threads=1, io_memory="pinned")
-    inputs, expected = arrays.load(untuned.arrays, untuned.reference.arrays_sha256)
-    with backend.load(tuned, inference) as runner:
-        runner.set_inputs(inputs)
-        runner.enqueue()
-        runner.synchronize()
-        rows = accuracy.compare({k: v.copy() for k, v in runner.get_outputs().items()}, expected)
-        accuracy.check(rows, TOLERANCE)
-    job = VersusJob(
-        backend="tvm",
-        engine_dir=str(tuned),
-        other_dir=str(untuned.engine_dir),
-        inference=inference,
-        arrays=str(untuned.arrays),
-        arrays_sha256=untuned.reference.arrays_sha256,
-        rounds=ROUNDS,
-        block_s=0.5,
-        seed=SEED,
-    )
-    times = versus(job)
-    ratios = numpy.array(times.other_ns) / numpy.array(times.engine_ns)
     contents = trials.read(log)
-    figures.add("tuning", f"{MODEL} untuned, median compute", statistics.median(times.other_ns) / 1e6, "ms")
-    figures.add("tuning", f"{MODEL} tuned, median compute", statistics.median(times.engine_ns) / 1e6, "ms")
-    figures.add("tuning", "untuned / tuned, median of rounds", float(numpy.median(ratios)), rounds=list(ratios))
     figures.add("tuning", "kept schedules", f"{len(schedules.chosen(contents))} of {len(contents.of(Choice))} choices")
-    assert float(numpy.median(ratios)) >= GAIN_BAR
+    gains = {}
+    for graph in (False, True):
+        inference = InferenceOptions(threads=1, io_memory="pinned", cuda_graph=graph)
+        inputs, expected = arrays.load(untuned.arrays, untuned.reference.arrays_sha256)
+        with backend.load(tuned, inference) as runner:
+            runner.set_inputs(inputs)
+            runner.enqueue()
+            runner.synchronize()
+            rows = accuracy.compare({k: v.copy() for k, v in runner.get_outputs().items()}, expected)
+            accuracy.check(rows, TOLERANCE)
+        job = VersusJob(
+            backend="tvm",
+            engine_dir=str(tuned),
+            other_dir=str(untuned.engine_dir),
+            inference=inference,
+            arrays=str(untuned.arrays),
+            arrays_sha256=untuned.reference.arrays_sha256,
+            rounds=ROUNDS,
+            block_s=0.5,
+            seed=SEED,
+        )
+        times = versus(job)
+        ratios = numpy.array(times.other_ns) / numpy.array(times.engine_ns)
+        gains[graph] = float(numpy.median(ratios))
+        how = "as CUDA graphs" if graph else "launches one by one"
+        figures.add("tuning", f"{MODEL} untuned, {how}", statistics.median(times.other_ns) / 1e6, "ms")
+        figures.add("tuning", f"{MODEL} tuned, {how}", statistics.median(times.engine_ns) / 1e6, "ms")
+        figures.add("tuning", f"untuned / tuned, {how}, median of rounds", gains[graph], rounds=list(ratios))
+    assert gains[False] >= GAIN_BAR

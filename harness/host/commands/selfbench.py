@@ -46,13 +46,12 @@ PARTS: Dict[str, Callable[[Place], Union[Figure, List[Figure]]]] = {
     "delayed": delayed.delayed,
     "fleet": fleet.fleet,
     "tuning-rate": tuning_rate.rate,
-    "tuning-gain": tuning_gain.against_onnxruntime,
-    "tuning-slower": tuning_gain.slower,
+    "tuning-gain": tuning_gain.gain,
     "tuning-kills": tuning_kills.kills,
 }
 GROUPS = {
     "statistics": ["twins", "resampled", "power", "coverage", "delayed"],
-    "tuning": ["tuning-rate", "tuning-gain", "tuning-slower", "tuning-kills"],
+    "tuning": ["tuning-rate", "tuning-gain", "tuning-kills"],
 }
 """What `ONLY` may name instead of several parts."""
 
