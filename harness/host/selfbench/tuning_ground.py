@@ -12,7 +12,7 @@ from harness.host.plan import Plan
 from harness.host.selfbench.ground import Place
 from harness.host.survey import survey
 from harness.host.tuning import logs
-from harness.host.tuning.job import Work
+from harness.host.tuning.job import Work, measures
 from harness.jobs import Failure, TuneJob
 from harness.records import Record
 
@@ -65,6 +65,6 @@ def stand(place: Place, model: str, threads: int, precision: str = "fp32") -> St
         model=prepared,
         header=logs.header(experiment.build, prepared.sha256, facts),
         inference=experiment.inference,
-        machine=found.machine.cpu_model,
+        machine=measures(found.machine, experiment),
     )
     return Stand(here, work)

@@ -16,7 +16,7 @@ from harness.host.progress import Progress
 from harness.host.tuning import logs, watching
 from harness.host.tuning.effort import Effort
 from harness.jobs import Failure, Tuned, TuneJob
-from harness.records import InferenceOptions, Ingredients
+from harness.records import Experiment, InferenceOptions, Ingredients, Machine
 from harness.records.tuning import End, Header, Job, Trial
 from harness.trials import LOG, Contents
 
@@ -37,6 +37,13 @@ class Work(NamedTuple):
     """As the tuned engine will be run."""
     machine: str
     """What measures."""
+
+
+def measures(machine: Machine, experiment: Experiment) -> str:
+    """What measures on a machine, in a trial log's words."""
+    if experiment.inference.processor == "gpu" and machine.cuda_device is not None:
+        return machine.cuda_device
+    return machine.cpu_model
 
 
 def tune(

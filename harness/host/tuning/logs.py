@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
+import msgspec
+
 from harness import schedules, trials
 from harness.errors import RecordError
 from harness.jobs import Failure
@@ -122,7 +124,8 @@ def _of(wanted: Header, target: Optional[str], results: Path, models_dir: Path) 
         yield Found(own, contents, f"made here, {FOLDER}/{own.parent.name}", target, schedules.tuning(contents))
     for path in _shipped(models_dir):
         contents = trials.read(path)
-        if contents.header == wanted:
+        # One model has a name for every way to ask for it: its hash decides.
+        if msgspec.structs.replace(contents.header, model=wanted.model) == wanted:
             origin = f"shipped with the harness, models/{SHIPPED}/{path.name}"
             yield Found(path, contents, origin, target, schedules.tuning(contents))
 
@@ -140,7 +143,8 @@ def _missing(options: BuildOptions, wanted: Header, results: Path, models_dir: P
             there = trials.read_header(path)
         except RecordError:
             continue
-        if (there.model, there.precision, there.batch) == (wanted.model, wanted.precision, wanted.batch):
+        same = there.model == wanted.model or there.model_sha256 == wanted.model_sha256
+        if same and (there.precision, there.batch) == (wanted.precision, wanted.batch):
             near.append(trials.difference(there, wanted))
     told = f" (there are some where {near[0]})" if near else ""
     return f"{what}{told}; {cure(options)} makes them"

@@ -22,7 +22,7 @@ from harness.host.request import Request
 from harness.host.survey import Survey, survey
 from harness.host.tuning import logs
 from harness.host.tuning.effort import Effort
-from harness.host.tuning.job import Work, tune
+from harness.host.tuning.job import Work, measures, tune
 from harness.host.tuning.watching import Stop, interruptible
 from harness.jobs import Failure, Tuned
 from harness.records import TUNED, BuildOptions, Experiment, InferenceOptions, Machine
@@ -99,7 +99,7 @@ def _jobs(
             model=model,
             header=logs.header(options, model.sha256, facts),
             inference=_within(experiment.inference, others),
-            machine=_measures(measuring, experiment),
+            machine=measures(measuring, experiment),
         )
         with _fleet(request, effort, found, options, others, work, progress) as fleet:
             answer = tune(work, effort, request.plan.seed, found.board, request.results, progress, stop, fleet)
@@ -125,12 +125,6 @@ def _wanted(found: Survey) -> List[Tuple[BuildOptions, Experiment]]:
         if TUNED in backends.variants(one.build.backend):
             wanted.setdefault(msgspec.structs.replace(one.build, build_number=UNSET), one)
     return list(wanted.items())
-
-
-def _measures(machine: Machine, experiment: Experiment) -> str:
-    if experiment.inference.processor == "gpu" and machine.cuda_device is not None:
-        return machine.cuda_device
-    return machine.cpu_model
 
 
 @contextlib.contextmanager
