@@ -59,10 +59,12 @@ def _proved(
     plain = msgspec.structs.replace(options, variant=UNSET)
     made_of, runtime = survey.ingredients(plain), survey.machine.backends[REFERENCE_RUNTIME]
     if made_of is None:
-        return tuned
+        obstacle = survey.obstacle(plain)
+        why = obstacle.reason if obstacle is not None else "it cannot be built here"
+        return Failure(status="skipped", reason=f"tuned was not held against untuned: {why}")
     untuned = _engine(survey, store, made_of, plain, f"engine {engine_label(plain)}", progress)
     if isinstance(untuned, Failure):
-        return tuned
+        return Failure(status=untuned.status, reason=f"tuned was not held against untuned: {untuned.reason}")
     if not runtime.available:
         return Failure(status="skipped", reason=f"tuned was not held against untuned: {runtime.reason}")
     reference = ReferenceStore(store.results).ensure(survey.board, survey.model(options), survey.plan.seed, runtime)
