@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from harness.backends._tvm_tuning.flow import Done, Work
-from harness.backends._tvm_tuning.meter import MEASURED
+from harness.backends._tvm_tuning.meter import INVALID, MEASURED
 from harness.backends._tvm_tuning.search import Known, Pace, Search
 from harness.backends._tvm_tuning.searchers import Proposal, Thought
 
@@ -82,6 +82,7 @@ class Book:
 
     def __init__(self) -> None:
         self.lines: List[Tuple[str, str]] = []
+        self.none: List[Tuple[str, str]] = []
 
     @property
     def trials(self) -> int:
@@ -89,6 +90,9 @@ class Book:
 
     def trial(self, task: str, trace: str, args_info: str, times_s: Sequence[float]) -> None:
         self.lines.append((task, trace))
+
+    def no_time(self, outcome: str, reason: str) -> None:
+        self.none.append((outcome, reason))
 
     def seconds(self) -> float:
         return 0.0
@@ -148,3 +152,16 @@ def test_a_task_that_takes_minutes_to_think_about_waits_for_others() -> None:
     quick = search.progress[0].worth()
     search.progress[0].thought_s = 0.0
     assert search.progress[0].worth() > 10 * quick
+
+
+def test_candidates_without_a_time_are_counted_and_are_no_trials() -> None:
+    class Broken(Device):
+        def step(self, wakers: Sequence[int] = (), thinking: bool = False) -> List[Done]:
+            return [one._replace(times_s=(), outcome=INVALID, reason="no") for one in super().step(wakers, thinking)]
+
+    book: Any = Book()
+    thinkers: Any = Thinkers([["a", "bb"]])
+    made = Search([task("t")], [1.0], {}, {"t": "work"}, PACE, thinkers, Broken(), book)  # type: ignore[arg-type]
+    assert made.run(9, lambda: "", lambda: 0.0) == "space"
+    assert (book.lines, book.none) == ([], [(INVALID, "no")] * 2)
+    assert thinkers.learned[0] == (0, [(), ()])

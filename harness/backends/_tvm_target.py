@@ -101,6 +101,24 @@ def architecture_of(device: Presence) -> str:
     return f"sm_{major}{minor}"
 
 
+def check_here(what: str, machine: str, kind: str, architecture: str) -> None:
+    """Raises Unsupported where `what`, compiled for that target, cannot run here.
+
+    `sm_90a` runs on `sm_90` alone, as `sm_90` does: compiled kernels are for one architecture.
+    """
+    if machine != platform.machine():
+        raise Unsupported(f"tvm: {what} is for a machine of {machine}, not for {platform.machine()}")
+    if kind == "cuda":
+        device = cuda_device()
+        if device is None:
+            raise Unsupported(f"tvm: {what} is for a CUDA device ({architecture}), and TVM reaches none here")
+        here = architecture_of(device)
+        if architecture.rstrip("af") != here:
+            raise Unsupported(f"tvm: {what} is for {architecture}, the device here is {here} ({device.name})")
+    elif architecture in cpu.LEVELS and architecture not in cpu.levels():
+        raise Unsupported(f"tvm: {what} is for {architecture}, more than this CPU has")
+
+
 @functools.lru_cache(maxsize=None)
 def _present() -> Optional[Presence]:
     try:

@@ -69,12 +69,8 @@ class Backend(_contract.Backend):
     def load(self, engine_dir: Path, inference: InferenceOptions) -> _contract.Runner:
         layout = json.loads((engine_dir / _tvm_build.TENSORS).read_text())
         on_cuda = layout.get("kind") == "cuda"
-        if layout.get("machine", platform.machine()) != platform.machine():
-            raise Unsupported(f"tvm: this engine is for a machine of {layout['machine']}, not for {platform.machine()}")
-        if on_cuda:
-            _check_device(layout["architecture"])
-        elif layout.get("architecture") in cpu.LEVELS and layout["architecture"] not in cpu.levels():
-            raise Unsupported(f"tvm: this engine is for {layout['architecture']}, more than this CPU has")
+        machine, architecture = layout.get("machine", platform.machine()), layout.get("architecture", "")
+        _tvm_target.check_here("this engine", machine, "cuda" if on_cuda else "llvm", architecture)
         if inference.cuda_graph is True and not on_cuda:
             raise Unsupported("tvm: a CUDA graph needs a CUDA device, and this engine is for the CPU")
         if (inference.io_memory == "host") is on_cuda:
@@ -105,13 +101,3 @@ class Backend(_contract.Backend):
         except BaseException:
             device.close()
             raise
-
-
-def _check_device(wanted: str) -> None:
-    """`sm_90a` runs on `sm_90` alone, as `sm_90` does: compiled kernels are for one architecture."""
-    device = _tvm_target.cuda_device()
-    if device is None:
-        raise Unsupported(f"tvm: this engine is for a CUDA device ({wanted}), and TVM reaches none here")
-    here = _tvm_target.architecture_of(device)
-    if wanted.rstrip("af") != here:
-        raise Unsupported(f"tvm: this engine is for {wanted}, the device here is {here} ({device.name})")

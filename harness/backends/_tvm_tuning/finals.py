@@ -1,6 +1,7 @@
 """Default schedules against tuned ones, side by side: what each task keeps is decided by times of one hour, not two."""
 
 import statistics
+from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.backends._tvm_tuning import generation
@@ -9,6 +10,7 @@ from harness.backends._tvm_tuning.journal import Journal, arguments, nanoseconds
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
 from harness.backends._tvm_tuning.search import Known
 from harness.backends._tvm_tuning.tasks import TuningTask
+from harness.errors import BuildError
 from harness.schedules import LEAST_REPEATS, trace_hash, why_not
 
 ROUNDS = 5
@@ -46,15 +48,21 @@ def measure_defaults(
 ) -> List[Defaults]:
     """Each task as it is without tuning, in the order of `tasks`; no times where it cannot be built or run.
 
-    Those that are `known` are not measured again: such a time says where to search, and the finals decide.
+    Those that are `known` are not measured again: such a time says where to search, and the finals decide. Raises
+    BuildError where not one has a time: nothing else of the model would have one.
     """
     found = {place: Defaults(known[one.hash], "") for place, one in enumerate(tasks) if one.hash in known}
     flow.add([_of_default(place, one, DEFAULTS) for place, one in enumerate(tasks) if place not in found])
+    reasons: "Counter[str]" = Counter()
     while flow.waiting():
         for done in flow.step():
             found[done.work.key] = Defaults(done.times_s, done.library)
             if done.times_s:
                 journal.default(tasks[done.work.key].hash, done.times_s)
+            else:
+                reasons[done.reason] += 1
+    if not any(one.times_s for one in found.values()):
+        raise BuildError(f"tvm: no part of this model could be built and measured: {reasons.most_common(1)[0][0]}")
     return [found[place] for place in range(len(tasks))]
 
 

@@ -1,6 +1,8 @@
 """Candidates on their way: built by the pool, then measured; where both would disturb each other they take turns."""
 
 import contextlib
+import errno
+import os
 import select
 import time
 from collections import deque
@@ -9,9 +11,13 @@ from typing import Any, Deque, Dict, List, NamedTuple, Sequence, Tuple
 
 from harness.backends._tvm_tuning.builders import Builders
 from harness.backends._tvm_tuning.meter import Answer, ArgInfo, Meter, Settings
+from harness.errors import StorageError
 
 STEP_S = 0.25
 """The longest wait before time limits are looked at."""
+
+FULL = os.strerror(errno.ENOSPC)
+"""In a compiler's or linker's words: no candidate's fault."""
 
 BLIND_S = 0.02
 """The same for a meter that wakes nobody."""
@@ -117,6 +123,8 @@ class Flow:
         work = self._building.pop(number)
         if build.outcome:
             _unlink(self._path(number))
+            if FULL in build.reason:
+                raise StorageError(f"{self._folder}: {FULL}, and candidates are built there; what had ended is kept")
             return [Done(work, (), build.outcome, build.reason, "", "")]
         self._to_measure.append((number, work))
         return []

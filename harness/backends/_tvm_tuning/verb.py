@@ -63,6 +63,8 @@ def _read(job: TuneJob) -> Tuple[Any, Target, records.Job]:
         raise BuildError("tvm: tuning was asked for no trials; ask for at least one")
     try:
         target = _tvm_target.target(job.ingredients.build.target)
+        if job.fleet is None:
+            _tvm_target.check_here("what is to be tuned here", target.machine, target.kind, target.architecture)
         if target.kind == "cuda":
             _tvm_generation.generation().choose_compiler()
         module = _tvm_build.imported(Path(job.model), job.ingredients.build.precision)
