@@ -139,7 +139,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from harness.trials import Log
-from test_trials import HEADER, trial
+from trial_lines import HEADER, trial
 with Log.open(Path(sys.argv[1]), HEADER) as log:
     for number in range(int(sys.argv[3])):
         log.append(trial("t1", f"{sys.argv[2]}-{number}" + "x" * 5000, 1.0))

@@ -17,7 +17,7 @@ from harness.jobs import Failure
 from harness.records import BackendFacts, BuildOptions, Experiment, InferenceOptions
 from harness.records.tuning import Line, Point, Task, Trial
 from harness.trials import LOG
-from tests.test_trials import HEADER, choice, end, job, log, task, trial
+from tests.trial_lines import HEADER, choice, end, job, log, task, trial
 
 FACTS = BackendFacts(
     available=True, version=HEADER.version, architecture="x86_64 znver4", targets=["x86_64 znver4", "x86-64-v3"]
@@ -244,7 +244,7 @@ def test_a_plan_is_tuned_without_what_cannot_be(tmp_path: Path) -> None:
 
 
 def test_effort_is_checked() -> None:
-    assert effort.checked(10, 0.5, "evolutionary", "xgb") == effort.Effort(10, 0.5)
+    assert effort.checked(10, 0.5, "auto", "xgb") == effort.Effort(10, 0.5)
     with pytest.raises(PlanError, match="could ever be measured"):
         effort.checked(10**9, 1, "evolutionary", "xgb")
 

@@ -1,10 +1,14 @@
 """A tuning job as a worker does it, on a model of two convolutions: its log, how it goes on, and what comes of it."""
 
+import platform
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Dict
 
+import msgspec
 import numpy
 import pytest
 
@@ -59,15 +63,15 @@ def options() -> BuildOptions:
 def asked(model: Path, log: Path, **more: Any) -> TuneJob:
     header = Header(model="two", model_sha256=SHA, precision="fp32", batch=1, target="here", version="1")
     own = {"trials": TRIALS, "max_seconds": 600.0, "seed": 3, "threads": 1}
+    made_of = Ingredients(build=options(), model_sha256=SHA, version="1", architecture="here")
     return TuneJob(
-        ingredients=Ingredients(build=options(), model_sha256=SHA, version="1", architecture="here"),
         model=str(model),
         header=header,
         log=str(log),
         progress=str(log.parent / "progress.json"),
         stop=str(log.parent / "stop"),
         machine="this CPU",
-        **{**own, "job": JOBS[0], "strategy": "replay-trace", "cost_model": "random", **more},
+        **{**own, "ingredients": made_of, "job": JOBS[0], "strategy": "replay-trace", "cost_model": "random", **more},
     )
 
 
@@ -119,6 +123,33 @@ def test_the_estimate_falls_as_trials_are_made(jobs: Jobs) -> None:
     curve = jobs.first.curve
     assert [one.trials for one in curve] == sorted(one.trials for one in curve)
     assert curve[-1].estimated_ns < curve[0].estimated_ns
+
+
+def test_default_times_with_other_threads_are_not_taken_over(jobs: Jobs, model: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    shutil.copytree(str(jobs.log), str(log))
+    answer = done(asked(model, log, job="abababababab", threads=2, trials=1), tmp_path / "1")
+    assert isinstance(answer, Tuned), answer
+    fresh = {one.task for one in trials.read(log / LOG).of(Default) if one.job == "abababababab"}
+    assert fresh == {one.task for one in jobs.before.of(Task)}
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("sm_87", r"what is to be tuned here is for (sm_87|a CUDA device \(sm_87\)), .*here"),
+        ("nvidia/jetson-agx-xavier", "for a machine of aarch64, not for|needs aarch64-linux-gnu-g\\+\\+ on the PATH"),
+    ],
+)
+def test_a_target_that_is_not_here_ends_the_job_at_once(model: Path, tmp_path: Path, target: str, words: str) -> None:
+    if platform.machine() == "aarch64":
+        pytest.skip("a Jetson's target may be here")
+    build = msgspec.structs.replace(options(), target=target)
+    made_of = Ingredients(build=build, model_sha256=SHA, version="1", architecture="here")
+    answer = done(asked(model, tmp_path / "log", ingredients=made_of), tmp_path / "1")
+    assert isinstance(answer, Failure)
+    assert answer.status == "skipped"
+    assert re.search(words, answer.reason), answer.reason
 
 
 def test_a_second_job_goes_on_and_measures_no_schedule_twice(jobs: Jobs) -> None:

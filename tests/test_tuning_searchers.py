@@ -36,7 +36,8 @@ def searchers(tvm: Any) -> Iterator[Searchers]:
 
     how = How("evolutionary", BATCH, 1, 1, 1)
     target = spell_target(_tvm_target.target(_tvm_target.cpu_name()).tvm)
-    made = Searchers(1, {"how": list(how), "target": target, "cost_model": "random", "gpu": None}, 1, limit_s=60.0)
+    hello = {"how": list(how), "target": target, "cost_model": "random", "gpu": None, "cores": []}
+    made = Searchers(1, hello, 1, limit_s=60.0)
     yield made
     made.close()
 

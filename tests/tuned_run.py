@@ -12,7 +12,7 @@ from harness.records import Engine, Experiment
 from harness.records.proof import Proof, Proofs
 from harness.records.tuning import Point, Tuning
 from tests.example_run import experiment, key, result, write
-from tests.test_trials import HEADER, end, job
+from tests.trial_lines import HEADER, end, job
 
 TUNING = Tuning(records_sha256="3fa9" * 16, trials=512, seconds=600.0, seeds=[1], tasks=2, form="nhwc")
 SHOWN = Proof(

@@ -1,7 +1,7 @@
 """A pool of processes that build candidates side by side, warm, and replaced when one hangs or crashes."""
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_tuning.child import Child
 from harness.backends._tvm_tuning.meter import CRASHED, INVALID, TIMED_OUT
@@ -26,9 +26,13 @@ class Build(NamedTuple):
 class Builders:
     """`number` is the caller's; libraries are written where the caller says."""
 
-    def __init__(self, count: int, target: Any, linker: str, limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self, count: int, target: Any, linker: str, cores: Sequence[int] = (), limit_s: float = LIMIT_S
+    ) -> None:
+        """They are kept to `cores`; none leaves them on any."""
         self._limit_s = limit_s
-        self._children = [Child(MODULE, {"target": target, "linker": linker}) for _ in range(count)]
+        hello = {"target": target, "linker": linker, "cores": list(cores)}
+        self._children = [Child(MODULE, hello) for _ in range(count)]
         self._out: Dict[int, int] = {}
         """Child by its place in the list to the number it builds."""
         self._built = [0] * count

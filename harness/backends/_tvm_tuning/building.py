@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from harness.backends._tvm_tuning.wire import Line
+from harness.backends._tvm_tuning.wire import Line, keep_to
 
 
 def main() -> None:
     line = Line()
     messages = line.messages()
     hello = next(messages)
+    keep_to(hello["cores"])
     from harness.backends._tvm_tuning import candidate
 
     target = candidate.target_from(hello["target"])

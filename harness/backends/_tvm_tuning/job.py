@@ -90,10 +90,11 @@ def tune(
         kept = job.threads if target.kind == "llvm" else 1
         guided = job.strategy == generation.GUIDED
         count = sharing.builders(target.kind, kept, own.overlaps, guided)
-        builders = Builders(count, spell_target(target.tvm), target.linker)
+        rest = sharing.rest(target, job.threads) if meter is None else []
+        builders = Builders(count, spell_target(target.tvm), target.linker, rest)
         begun.callback(builders.close)
         count = sharing.searchers(target.kind, kept, own.overlaps, guided)
-        searchers = _searchers(target, job, count, own.overlaps)
+        searchers = _searchers(target, job, count, own.overlaps, rest)
         begun.callback(searchers.close)
         tasks = tasks_of(prepared.fused(module, target.tvm, prepared.FORMS[job.form]), target.tvm)
         if not tasks:
@@ -101,7 +102,7 @@ def tune(
         return _run(tasks, target, job, log, watch, Flow(builders, own, Path(folder)), searchers, own.overlaps)
 
 
-def _searchers(target: Target, job: records.Job, count: int, overlaps: bool) -> Searchers:
+def _searchers(target: Target, job: records.Job, count: int, overlaps: bool, cores: List[int]) -> Searchers:
     threads = sharing.searcher_threads(overlaps)
     how = generation.How(job.strategy, _batch(target, job), threads, job.threads, job.seed)
     hello = {
@@ -109,6 +110,7 @@ def _searchers(target: Target, job: records.Job, count: int, overlaps: bool) -> 
         "target": spell_target(target.tvm),
         "cost_model": job.cost_model,
         "gpu": sharing.gpu(target),
+        "cores": cores,
     }
     return Searchers(count, hello, threads)
 
@@ -130,7 +132,7 @@ def _run(
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
     known = search.of_log(log.contents.of(records.Trial))
-    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine))
+    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine, job.threads))
     medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
     size = _batch(target, job)
     pace = search.Pace(size, FEW, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
@@ -154,7 +156,7 @@ def _batch(target: Target, job: records.Job) -> int:
     return GUIDED_BATCH if job.strategy == generation.GUIDED else BATCHES[target.kind]
 
 
-def _defaults_of(log: Log, machine: str) -> Dict[str, List[float]]:
-    """Times of default schedules that an earlier job measured here, by task."""
-    here = {one.job for one in log.contents.of(records.Job) if one.machine == machine}
+def _defaults_of(log: Log, machine: str, threads: int) -> Dict[str, List[float]]:
+    """Times of default schedules that an earlier job measured here, with as many threads, by task."""
+    here = {one.job for one in log.contents.of(records.Job) if (one.machine, one.threads) == (machine, threads)}
     return {one.task: [ns / 1e9 for ns in one.times_ns] for one in log.contents.of(records.Default) if one.job in here}

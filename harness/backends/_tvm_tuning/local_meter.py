@@ -32,7 +32,9 @@ class LocalMeter:
         self.overlaps = overlaps
         self._where = where
         hello = {"kind": where.kind, "index": where.ordinal, "cores": list(where.cores)}
-        self._child = Child(MODULE, hello, {"TVM_NUM_THREADS": str(where.threads)})
+        # TVM's pool would bind its threads to the machine's first cores, whatever the process is kept to.
+        binding = {"TVM_BIND_THREADS": "0"} if where.cores else {}
+        self._child = Child(MODULE, hello, {"TVM_NUM_THREADS": str(where.threads), **binding})
         self._out: Optional[int] = None
         self._limit_s = START_LIMIT_S
         self._failed_starts = 0

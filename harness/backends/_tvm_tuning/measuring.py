@@ -5,15 +5,14 @@ import sys
 from typing import Any
 
 from harness.backends._tvm_tuning.meter import Settings
-from harness.backends._tvm_tuning.wire import Line
+from harness.backends._tvm_tuning.wire import Line, keep_to
 
 
 def main() -> None:
     line = Line()
     messages = line.messages()
     hello = next(messages)
-    if hello["cores"]:
-        os.sched_setaffinity(0, hello["cores"])
+    keep_to(hello["cores"])
     from harness.backends._tvm_tuning import candidate
 
     loaded = candidate.Loaded(hello["kind"], hello["index"])

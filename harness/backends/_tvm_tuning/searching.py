@@ -6,7 +6,7 @@ It is told of a task once, with the trials that are known of it, and of the time
 import time
 from typing import Any, Dict, List, Optional
 
-from harness.backends._tvm_tuning.wire import Line
+from harness.backends._tvm_tuning.wire import Line, keep_to
 
 
 class Thinker:
@@ -63,7 +63,9 @@ class Thinker:
 def main() -> None:
     line = Line()
     messages = line.messages()
-    thinker = Thinker(next(messages))
+    hello = next(messages)
+    keep_to(hello["cores"])
+    thinker = Thinker(hello)
     line.say({"ready": {}})
     from harness.backends._tvm_tuning.candidate import first_line
 

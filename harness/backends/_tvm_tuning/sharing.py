@@ -46,6 +46,12 @@ def local_meter(target: Target, threads: int) -> LocalMeter:
     return LocalMeter(Where("cpu", 0, threads, there[-threads:] if own else ()), overlaps=own)
 
 
+def rest(target: Target, threads: int) -> List[int]:
+    """Cores that those who search and build are kept to, so that nobody computes on what is measured; none: on any."""
+    there = cores()
+    return there[:-threads] if target.kind == "llvm" and apart(threads, len(there)) else []
+
+
 def searchers(kind: str, threads: int, overlaps: bool, guided: bool) -> int:
     """How many processes think about tasks: where they take turns with the measuring, one for every two cores."""
     there = len(cores())

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 PR_SET_PDEATHSIG = 1
 
@@ -31,6 +31,12 @@ class Line:
 
 def spelled(message: Any) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def keep_to(cores: Sequence[int]) -> None:
+    """This process, and what it starts, to those cores; none leaves it on any."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def _die_with_parent(parent: int) -> None:
