@@ -30,7 +30,7 @@ from tests.gpu.figures import Figures
 MODEL, SEED = "yolov5s@640", 1
 COST_MODEL = "xgb" if importlib.util.find_spec("xgboost") is not None else "random"
 RATE_BAR, GAIN_BAR = 10.0, 2.5
-RATE_S, SEARCH_S, ROUNDS = 150.0, 360.0, 10
+RATE_S, SEARCH_S, ROUNDS = 90.0, 360.0, 10
 LEFT_S = 15.0
 """Of the search that is not worth a job of its own: one that reserved time for its end has some left."""
 TOLERANCE = 1e-3
