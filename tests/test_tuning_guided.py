@@ -61,8 +61,8 @@ def test_a_choice_becomes_a_schedule_and_is_read_back_from_its_trace(tvm: Any, t
     found = space(convolution, target)
     proposed = found.propose()
     assert len(proposed) == len({one.trace for one in proposed}) == BATCH
-    for candidate, choice in zip(proposed, found._choices):
-        wanted = 1
+    for candidate in proposed:
+        wanted, choice = 1, candidate.live
         for loop in choice.spatial:
             wanted *= loop[2]
         assert threads(candidate.module, tvm) == {wanted}

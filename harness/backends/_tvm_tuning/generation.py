@@ -39,9 +39,10 @@ SIZES = {"llvm": Size(64, 3, 32), "cuda": Size(64, 2, 8)}
 
 
 class Candidate(NamedTuple):
-    """What a space proposes: TVM's object, and what is handed on of it."""
+    """What a space proposes, and what is handed on of it."""
 
     live: Any
+    """What its space learns from: TVM's object, or the choice that it was."""
     module: str
     """JSON of its scheduled module."""
     trace: str
@@ -91,11 +92,9 @@ class Rules:
     """What TVM's rules make of one task, with nobody choosing."""
 
     def __init__(self, module: Any, target: Any, name: str, how: "How") -> None:
-        ms = schedules()
         self._module = module
         walks = strategy("replay-trace", target)
-        self._context = _context(ms, module, target, walks, name, how, GUIDED_UNROLLED)
-        self._args_info = ms.arg_info.ArgInfo.from_entry_func(module, True)
+        self._context = _context(schedules(), module, target, walks, name, how, GUIDED_UNROLLED)
         self._info = entry_arguments(module)
         self.failed: Optional[Exception] = None
         """What TVM last raised instead of a schedule."""
@@ -104,7 +103,7 @@ class Rules:
         """Schedules with decisions by chance, one of each shape."""
         return list(self._context.space_generator.generate_design_space(self._module))
 
-    def finished(self, trace: Any) -> Optional[Candidate]:
+    def finished(self, trace: Any, live: Any) -> Optional[Candidate]:
         """A candidate of a trace with all decisions; None where one breaks a rule."""
         import tvm
 
@@ -117,7 +116,6 @@ class Rules:
         except Exception as error:  # what TVM raises for a schedule that cannot be is of many classes
             self.failed = error
             return None
-        live = schedules().search_strategy.MeasureCandidate(schedule, self._args_info)
         return Candidate(live, str(tvm.ir.save_json(schedule.mod)), written(schedule.trace), self._info)
 
 

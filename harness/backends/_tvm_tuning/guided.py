@@ -19,6 +19,8 @@ LIKE = 8
 BY_CHANCE = 0.2
 """Of a batch, drawn from the PROMISING best in place of taking the very best."""
 PROMISING = 200
+CORRECTED = 8 * PROMISING
+"""The best by the estimate alone: what is far from good is not corrected."""
 OTHER_SKETCHES = 0.4
 """Of what is judged, of any of the rules' shapes: some fetch ahead, which the estimate knows nothing of."""
 VECTORS = (1, 1, 2, 4)
@@ -70,8 +72,7 @@ class Guide:
     ) -> None:
         """`task` is its name, one of its own in a job."""
         self._task, self._nest, self._sketches, self._gpu, self._correction = task, nest, sketches, gpu, correction
-        ahead = [place for place, one in enumerate(sketches) if one.fetches_ahead]
-        self._plain = next((place for place in range(len(sketches)) if place not in ahead), 0)
+        self._plain = next((place for place, one in enumerate(sketches) if not one.fetches_ahead), 0)
         self._chance = numpy.random.default_rng(seed)
         self._tried: Set[Choice] = set()
         self._times: Dict[Choice, float] = {}
@@ -85,6 +86,8 @@ class Guide:
         best = sorted(self._times, key=self._times.__getitem__)[:LIKE]
         spatial, reduced, judged = self._sound(best)
         choices = [self._choice(*each, best) for each in zip(spatial, reduced)]
+        if not choices:
+            return []
         scores = numpy.log2(judged.cycles) + self._correction.of(self._rows(judged.features, choices))
         order = [choices[one] for one in numpy.argsort(scores, kind="stable")[:PROMISING]]
         others = [order[one] for one in self._chance.permutation(len(order))]
@@ -112,12 +115,12 @@ class Guide:
             self._correction.learn(self._task, rows[sound], judged.cycles[sound], seconds[sound])
 
     def _sound(self, best: Sequence[Choice]) -> Tuple[Any, Any, tiles.Judged]:
-        """Tile sizes that keep all limits, the best by the estimate alone; what is far from good is not corrected."""
+        """The CORRECTED best tile sizes of those that keep all limits, the best first."""
         like = [(one[0], other[0]) for one, other in (nests.arrays([choice]) for choice in best)]
         spatial, reduced = tiles.drawn(self._nest, DRAWN, self._chance, like)
         judged = tiles.judge(self._nest, spatial, reduced, self._gpu)
         kept = numpy.flatnonzero(numpy.isfinite(judged.cycles))
-        kept = kept[numpy.argsort(judged.cycles[kept], kind="stable")][: 8 * PROMISING]
+        kept = kept[numpy.argsort(judged.cycles[kept], kind="stable")][:CORRECTED]
         return spatial[kept], reduced[kept], tiles.Judged(judged.cycles[kept], judged.features[kept])
 
     def _choice(self, spatial: Any, reduced: Any, best: Sequence[Choice]) -> Choice:
@@ -134,8 +137,6 @@ class Guide:
         return Choice(sketch, _tuples(spatial), _tuples(reduced), vectors, unroll)
 
     def _rows(self, features: Any, choices: Sequence[Choice]) -> Any:
-        if not choices:
-            return numpy.zeros((0, 1))
         spatial, reduced = nests.arrays(choices)
         body = numpy.log2(spatial[:, :, 1].prod(1) * spatial[:, :, 3:].prod((1, 2)) * reduced[:, :, 2].prod(1))
         others = [[one.sketch, one.unroll, *_first(one.vectors, 2)] for one in choices]

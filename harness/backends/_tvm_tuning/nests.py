@@ -6,14 +6,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy
 
 from harness.backends._tvm_generation import part
-from harness.backends._tvm_tuning.tiles import Access, Nest
+from harness.backends._tvm_tuning.tiles import REDUCED_PARTS, SPATIAL_PARTS, Access, Nest
 from harness.backends._tvm_tuning.traces import written
 
 AHEAD = "software_pipeline_stage"
 """What TVM writes on a loop whose next stage is fetched while this one computes."""
 STRUCTURE = "SSSRRSRS"
 """Of the tiles, as TVM's rules for CUDA write it on a block."""
-SPATIAL_PARTS, REDUCED_PARTS = 5, 3
 REDUCED = 2
 """The kind of iterator that TVM gives a loop which is summed over."""
 
@@ -68,10 +67,8 @@ class Sketch:
             decisions[one] = values.index(value)
         return part("schedule").Trace(self._insts, decisions)
 
-    def chosen(self, trace: str) -> Optional[Choice]:
-        """What a written trace of this shape decides, `sketch` left at 0; None where it is of another."""
-        if shape(trace) != self.shape:
-            return None
+    def chosen(self, trace: str, place: int) -> Choice:
+        """What a written trace of this sketch's shape decides; `place` is the sketch's."""
         insts, decisions = json.loads(trace)
         tiles: Dict[int, List[Tuple[int, ...]]] = {SPATIAL_PARTS: [], REDUCED_PARTS: []}
         places: List[int] = []
@@ -81,7 +78,7 @@ class Sketch:
             else:
                 places.append(int(decision))
         *vectors, unroll = [values[place] for (_, values), place in zip(self._offered, places)]
-        return Choice(0, tuple(tiles[SPATIAL_PARTS]), tuple(tiles[REDUCED_PARTS]), tuple(vectors), unroll)
+        return Choice(place, tuple(tiles[SPATIAL_PARTS]), tuple(tiles[REDUCED_PARTS]), tuple(vectors), unroll)
 
 
 def nest_of(module: Any, block: str) -> Optional[Nest]:

@@ -12,6 +12,8 @@ import numpy
 
 from harness.backends._tvm_tuning.gpus import Gpu
 
+SPATIAL_PARTS, REDUCED_PARTS = 5, 3
+"""That the structure cuts a loop of each kind into."""
 LANES = 32
 ISSUED = 4
 """Instructions of warps that a multiprocessor begins in a cycle, of whatever kind."""
@@ -164,8 +166,8 @@ def drawn(nest: Nest, count: int, chance: Any, like: Sequence[Tuple[Any, Any]] =
 
     The eighth differs from those of `like` in up to two loops.
     """
-    spatial = [factorisations(extent, 5) for extent in nest.spatial]
-    reduced = [factorisations(extent, 3) for extent in nest.reduced]
+    spatial = [factorisations(extent, SPATIAL_PARTS) for extent in nest.spatial]
+    reduced = [factorisations(extent, REDUCED_PARTS) for extent in nest.reduced]
 
     def take(tables: List[Any], n: int) -> Any:
         return numpy.stack([table[chance.integers(len(table), size=n)] for table in tables], axis=1)
