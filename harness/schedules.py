@@ -49,6 +49,11 @@ def why_not(default_ns: Sequence[float], tuned_ns: Sequence[float]) -> str:
     return ""
 
 
+def median(times: Sequence[float]) -> Optional[float]:
+    """None where there is no time."""
+    return statistics.median(times) if times else None
+
+
 def trace_hash(trace: str) -> str:
     return hashlib.sha256(trace.encode()).hexdigest()[:16]
 

@@ -1,7 +1,6 @@
 """One tuning job, from a model's graph to its trial log: the order of its steps, and how its time is shared out."""
 
 import contextlib
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -18,6 +17,7 @@ from harness.backends._tvm_tuning.searchers import Searchers
 from harness.backends._tvm_tuning.tasks import TuningTask, tasks_of
 from harness.errors import BuildError
 from harness.records import tuning as records
+from harness.schedules import median
 from harness.trials import Log
 
 AHEAD = 4
@@ -109,7 +109,7 @@ def _searchers(target: Target, job: records.Job, count: int, overlaps: bool, cor
         "how": list(how),
         "target": spell_target(target.tvm),
         "cost_model": job.cost_model,
-        "gpu": sharing.gpu(target),
+        "gpu": sharing.gpu(target) if job.strategy == generation.GUIDED else None,
         "cores": cores,
     }
     return Searchers(count, hello, threads)
@@ -133,7 +133,7 @@ def _run(
             journal.task(task, workloads[task.hash])
     known = search.of_log(log.contents.of(records.Trial))
     defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine, job.threads))
-    medians = [statistics.median(one.times_s) if one.times_s else None for one in defaults]
+    medians = [median(one.times_s) for one in defaults]
     size = _batch(target, job)
     pace = search.Pace(size, FEW, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
     searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)

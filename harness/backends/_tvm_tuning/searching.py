@@ -21,6 +21,7 @@ class Thinker:
         self._target = candidate.target_from(hello["target"])
         self._model = generation.cost_model(hello["cost_model"], self._how.threads, self._how.seed)
         self._correction = Correction(hello["cost_model"], self._how.threads, self._how.seed)
+        # What a guided search needs to know; another one is not told.
         self._gpu = None if hello["gpu"] is None else gpus.Gpu(*hello["gpu"])
         self._spaces: Dict[int, Any] = {}
         self._proposed: Dict[int, List[Any]] = {}
@@ -46,7 +47,7 @@ class Thinker:
         # Another seed once something is known: by the same one, chance would begin with what was tried already.
         how = self._how._replace(seed=self._how.seed + len(known), batch=task["batch"])
         space: Any = None
-        if how.strategy == self._generation.GUIDED and self._gpu is not None:
+        if self._gpu is not None:
             named = (module, self._target, task["name"])
             space = self._guided_space.space_of(*named, how, self._correction, self._gpu)
         if space is None:

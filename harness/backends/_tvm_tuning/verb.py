@@ -1,10 +1,9 @@
 """The verb `tune` as TVM does it: from the job's record to its answer."""
 
 import os
-import statistics
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from harness.backends import _tvm_build, _tvm_generation, _tvm_target
 from harness.backends._contract import Telling
@@ -16,6 +15,7 @@ from harness.backends._tvm_tuning.fleet_meter import FleetMeter
 from harness.errors import BuildError, HarnessError
 from harness.jobs import AUTO, Stock, Tuned, TunedTask, TuneJob, TuneProgress
 from harness.records import tuning as records
+from harness.schedules import median
 from harness.trials import Log
 
 
@@ -118,12 +118,8 @@ def _task(one: Verdict) -> TunedTask:
         name=one.task.name,
         weight=one.task.weight,
         trials=one.trials,
-        default_ns=_median(one.default_ns),
-        best_ns=_median(one.tuned_ns),
+        default_ns=median(one.default_ns),
+        best_ns=median(one.tuned_ns),
         kept=one.kept,
         why=one.why,
     )
-
-
-def _median(times_ns: List[float]) -> Optional[float]:
-    return statistics.median(times_ns) if times_ns else None

@@ -86,7 +86,7 @@ def parts(contents: Contents, jobs: "set[str]") -> List[Part]:
         if task.task not in seen:
             continue
         choice = chosen.get(task.task)
-        default = _median(choice.default_ns) if choice is not None else None
+        default = schedules.median(choice.default_ns) if choice is not None else None
         default = defaults.get(task.task) if default is None else default
         takes.append(task.weight * (default or 0.0))
         found.append(
@@ -96,7 +96,7 @@ def parts(contents: Contents, jobs: "set[str]") -> List[Part]:
                 share=None,
                 trials=max(counts.get(task.task, 0), choice.trials if choice is not None else 0),
                 default_ns=default,
-                tuned_ns=_median(choice.tuned_ns) if choice is not None else None,
+                tuned_ns=schedules.median(choice.tuned_ns) if choice is not None else None,
                 kept=choice is not None and choice.kept,
                 why="no job has chosen for it" if choice is None else choice.why,
             )
@@ -138,7 +138,3 @@ def _worked_out(contents: Contents, job: Job) -> List[Point]:
 
 def _defaults(contents: Contents) -> Dict[str, float]:
     return {one.task: statistics.median(one.times_ns) for one in contents.of(Default)}
-
-
-def _median(times_ns: Sequence[float]) -> Optional[float]:
-    return statistics.median(times_ns) if times_ns else None
