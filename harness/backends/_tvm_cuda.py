@@ -57,11 +57,10 @@ class Told(threading.local):
     context: Optional[ContextManager[Any]] = None
 
     def enter(self, runner: "Runner", generation: Generation, gpu: Any, handle: int) -> None:
-        if self.runner is not runner:
-            self.leave(self.runner)
-            told = generation.on_stream(gpu, handle)
-            told.__enter__()
-            self.runner, self.context = runner, told
+        self.leave(self.runner)
+        told = generation.on_stream(gpu, handle)
+        told.__enter__()
+        self.runner, self.context = runner, told
 
     def leave(self, runner: Optional["Runner"]) -> None:
         """Back to the default stream, if it is that runner whose stream it is."""
@@ -112,7 +111,8 @@ class Runner(_contract.Runner):
             raise said(error) from error
 
     def _tell(self) -> None:
-        _TOLD.enter(self, self._generation, self._gpu, self._stream.handle)
+        if _TOLD.runner is not self:
+            _TOLD.enter(self, self._generation, self._gpu, self._stream.handle)
 
     def _first(self, slot: int) -> None:
         """Kernels are loaded, and the pool is filled, by the first inferences; their inputs are zeros."""
@@ -156,8 +156,7 @@ class Runner(_contract.Runner):
         if chosen.graph is not None:
             chosen.graph.launch(self._stream)
         else:
-            if _TOLD.runner is not self:
-                self._tell()
+            self._tell()
             try:
                 chosen.result = self._main(*chosen.arguments)
             except Exception as error:

@@ -101,6 +101,11 @@ def architecture_of(device: Presence) -> str:
     return f"sm_{major}{minor}"
 
 
+def generic(architecture: str) -> str:
+    """`sm_90` for `sm_90a`: what a device calls itself, with or without what no other architecture has."""
+    return architecture.rstrip("af")
+
+
 def check_here(what: str, machine: str, kind: str, architecture: str) -> None:
     """Raises Unsupported where `what`, compiled for that target, cannot run here.
 
@@ -113,7 +118,7 @@ def check_here(what: str, machine: str, kind: str, architecture: str) -> None:
         if device is None:
             raise Unsupported(f"tvm: {what} is for a CUDA device ({architecture}), and TVM reaches none here")
         here = architecture_of(device)
-        if architecture.rstrip("af") != here:
+        if generic(architecture) != here:
             raise Unsupported(f"tvm: {what} is for {architecture}, the device here is {here} ({device.name})")
     elif architecture in cpu.LEVELS and architecture not in cpu.levels():
         raise Unsupported(f"tvm: {what} is for {architecture}, more than this CPU has")

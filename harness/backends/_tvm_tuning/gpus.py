@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from harness.backends._tvm_target import generic
+
 
 class Gpu(NamedTuple):
     """A GPU as its tile sizes are judged for."""
@@ -30,5 +32,5 @@ KNOWN = {
 
 def gpu(architecture: str, processors: int) -> Gpu:
     """Of an architecture like `sm_87` or `sm_90a`; one that is not known is taken for a small one."""
-    known = KNOWN.get(architecture.rstrip("af"))
+    known = KNOWN.get(generic(architecture))
     return Gpu(processors) if known is None else Gpu(processors, *known)

@@ -1,9 +1,9 @@
 """Who gets which of this machine's cores while it tunes: the search, the builders and what is measured."""
 
 import os
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
-from harness.backends._tvm_target import Target, architecture_of, cuda_device
+from harness.backends._tvm_target import Target, architecture_of, cuda_device, generic
 from harness.backends._tvm_tuning import gpus
 from harness.backends._tvm_tuning.gpus import Gpu
 from harness.backends._tvm_tuning.local_meter import LocalMeter, Where
@@ -12,8 +12,6 @@ SEARCHING = {"cuda": 0.35, "llvm": 0.4}
 """Share of the cores that are not measured on, by the kind of target. For a CPU a candidate costs 0.3 s of CPU to build
 and 0.1 s to think of; for CUDA it costs 0.4 s to think of, since most schedules fail there, and more to build: it goes
 through CUDA's own compiler, too."""
-
-
 GUIDED_SEARCHING = 0.15
 """The same where `guided.py` chooses: it makes only what it proposes."""
 PROCESSORS = 16
@@ -41,15 +39,19 @@ def local_meter(target: Target, threads: int) -> LocalMeter:
     """For the device that `target` is of, on this machine."""
     if target.kind == "cuda":
         return LocalMeter(Where("cuda", 0, 1), overlaps=True)
-    there = cores()
-    own = apart(threads, len(there))
-    return LocalMeter(Where("cpu", 0, threads, there[-threads:] if own else ()), overlaps=own)
+    measured, _ = _split(threads)
+    return LocalMeter(Where("cpu", 0, threads, measured), overlaps=bool(measured))
 
 
 def rest(target: Target, threads: int) -> List[int]:
     """Cores that those who search and build are kept to, so that nobody computes on what is measured; none: on any."""
+    return _split(threads)[1] if target.kind == "llvm" else []
+
+
+def _split(threads: int) -> Tuple[List[int], List[int]]:
+    """Cores of what is measured on a CPU, and of the others; none of either where they share all."""
     there = cores()
-    return there[:-threads] if target.kind == "llvm" and apart(threads, len(there)) else []
+    return (there[-threads:], there[:-threads]) if apart(threads, len(there)) else ([], [])
 
 
 def searchers(kind: str, threads: int, overlaps: bool, guided: bool) -> int:
@@ -79,5 +81,5 @@ def gpu(target: Target) -> Optional[Gpu]:
     import tvm
 
     device = cuda_device()
-    here = device is not None and architecture_of(device) == target.architecture.rstrip("af")
+    here = device is not None and architecture_of(device) == generic(target.architecture)
     return gpus.gpu(target.architecture, int(tvm.cuda(0).multi_processor_count) if here else PROCESSORS)
