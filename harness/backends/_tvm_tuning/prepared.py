@@ -49,10 +49,10 @@ def fused(module: Any, target: Any, form: Form) -> Any:
     import tvm
     from tvm import relax
 
+    from harness.backends._tvm_tuning.activations import legalized, with_silu
+
     desired = LAYOUTS[form.layout]
     if form.silu:
-        from harness.backends._tvm_tuning.activations import with_silu
-
         module = with_silu(module)
     passes: List[Any] = [relax.transform.DecomposeOpsForInference(), relax.transform.CanonicalizeBindings()]
     if desired:
@@ -61,8 +61,6 @@ def fused(module: Any, target: Any, form: Form) -> Any:
         passes += [relax.transform.ConvertLayout(desired), relax.transform.Normalize()]
         module, passes = transposed(tvm.transform.Sequential(passes)(module)), []
     passes += [relax.backend.DispatchSampling(), relax.backend.DispatchSortScan()]
-    from harness.backends._tvm_tuning.activations import legalized
-
     passes += [
         relax.transform.LegalizeOps(legalized(form.polynomial_exp, form.silu)),
         relax.transform.AnnotateTIROpPattern(),

@@ -69,7 +69,7 @@ def most_promising(
     First each task that takes a share of the time has a batch, the largest first. Then their worth decides, until half
     of the job is `spent`: then also the smallest tasks have one. `own` tasks are those that cost least to go on with.
     """
-    least_s = LEAST_SHARE * whole_s(all_tasks) if spent < LATE else 0.0
+    least_s = _least_s(all_tasks) if spent < LATE else 0.0
 
     def key(place: int) -> Tuple[bool, float]:
         one = all_tasks[place]
@@ -83,7 +83,11 @@ def most_promising(
 
 def small(all_tasks: Sequence[Progress], place: int) -> bool:
     """Whether the task takes less than LEAST_SHARE of the model's time."""
-    return all_tasks[place].share_s < LEAST_SHARE * whole_s(all_tasks)
+    return all_tasks[place].share_s < _least_s(all_tasks)
+
+
+def _least_s(all_tasks: Sequence[Progress]) -> float:
+    return LEAST_SHARE * whole_s(all_tasks)
 
 
 def whole_s(all_tasks: Sequence[Progress]) -> float:

@@ -13,11 +13,11 @@ from harness.host.tuning import effort
 from harness.host.tuning.story import Ended, tune_all
 from harness.jobs import AUTO, Failure, Tuned
 
-STRATEGIES = "How schedules are searched for: guided (GPUs), evolutionary, replay-trace; auto takes what fits."
+STRATEGY_HELP = "How schedules are searched for: guided (GPUs), evolutionary, replay-trace; auto takes what fits."
 EFFORT: List[options.Decorator] = [
     options.option("--trials", type=int, default=2000, show_default=True, help="Trials of each model, in all."),
     options.option("--minutes", type=float, default=60, show_default=True, help="At most, for each model."),
-    options.option("--strategy", default=AUTO, show_default=True, help=STRATEGIES),
+    options.option("--strategy", default=AUTO, show_default=True, help=STRATEGY_HELP),
     options.option("--cost-model", default="xgb", show_default=True, help="What guesses times: xgb or random."),
 ]
 

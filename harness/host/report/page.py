@@ -33,17 +33,14 @@ def page(text: str, plots: Mapping[str, bytes]) -> str:
     footnotes.link(tokens)
     badges.put(tokens)
     body = parser.renderer.render(_figures(_scrolling(tokens), plots), parser.options, {})
-    return (
-        environment(autoescape=True)
-        .get_template(PAGE)
-        .render(
-            code=language.current(),
-            title=headings[0].text if headings else "",
-            contents=[heading for heading in headings if heading.level > 1],
-            contents_label=_("Contents"),
-            style=(TEMPLATES / STYLE).read_text(encoding="utf-8"),
-            body=body,
-        )
+    template = environment(autoescape=True).get_template(PAGE)
+    return template.render(
+        code=language.current(),
+        title=headings[0].text if headings else "",
+        contents=[heading for heading in headings if heading.level > 1],
+        contents_label=_("Contents"),
+        style=(TEMPLATES / STYLE).read_text(encoding="utf-8"),
+        body=body,
     )
 
 
