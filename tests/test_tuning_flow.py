@@ -94,6 +94,31 @@ def test_where_both_compute_nothing_is_measured_before_all_is_built_and_thought(
     assert builders.out == [], "nothing is built beside a measurement"
 
 
+def test_the_meters_turn_lasts_until_all_that_is_built_is_measured(tmp_path: Path) -> None:
+    made, builders, meter = flow(tmp_path, False, 2)
+    assert not made.measures_alone(), "two are being built"
+    for _ in range(2):
+        builders.finish()
+    made.step()
+    assert made.measures_alone(), "two wait for it"
+    for number in (1, 2):
+        made.step()
+        assert meter.out == [number]
+        assert made.measures_alone()
+        meter.finish()
+        made.step()
+    assert not made.measures_alone()
+    assert made.waiting() == 0
+
+
+def test_a_device_of_its_own_never_measures_alone(tmp_path: Path) -> None:
+    made, builders, _ = flow(tmp_path, True, 1)
+    builders.finish()
+    made.step()
+    made.step()
+    assert not made.measures_alone()
+
+
 def test_nothing_is_sent_to_the_device_before_the_caller_has_what_came_before(tmp_path: Path) -> None:
     made, builders, meter = flow(tmp_path, True, 2)
     builders.finish()

@@ -133,6 +133,11 @@ def test_one_that_is_hopeless_is_called_no_more_than_it_must(meter: LocalMeter, 
     assert (answer.outcome, len(answer.times_s)) == (MEASURED, 1)
 
 
+def test_a_poor_one_has_one_repeat(meter: LocalMeter, libraries: "dict[str, Path]") -> None:
+    answer = measured(meter, 2, libraries["sound"], QUICK._replace(poor_s=0.0))
+    assert (answer.outcome, len(answer.times_s)) == (MEASURED, 1)
+
+
 def test_one_that_never_ends_is_ended_and_the_next_is_measured(meter: LocalMeter, libraries: "dict[str, Path]") -> None:
     answer = measured(meter, 3, libraries["endless"], QUICK._replace(limit_s=2.0))
     assert (answer.number, answer.outcome, answer.times_s) == (3, TIMED_OUT, ())

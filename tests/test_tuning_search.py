@@ -55,8 +55,9 @@ class Thinkers:
 class Device:
     """Measures what it was sent at the next step; a schedule takes as many milliseconds as its trace has letters."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: bool = False) -> None:
         self.works: List[Work] = []
+        self.alone = alone
 
     def add(self, works: Sequence[Work]) -> None:
         self.works += works
@@ -72,6 +73,9 @@ class Device:
             seconds = len(batch.proposals[index].trace) / 1e3
             found.append(Done(one, (seconds, seconds), MEASURED, "", "", ""))
         return found
+
+    def measures_alone(self) -> bool:
+        return self.alone and bool(self.works)
 
     def drop(self) -> None:
         self.works = []
@@ -152,6 +156,26 @@ def test_a_task_that_takes_minutes_to_think_about_waits_for_others() -> None:
     quick = search.progress[0].worth()
     search.progress[0].thought_s = 0.0
     assert search.progress[0].worth() > 10 * quick
+
+
+def test_nobody_thinks_while_it_is_the_meters_turn() -> None:
+    """Each step of this device lasts as long as its candidates: were others thought of, they would come beside them."""
+
+    class Slow(Device):
+        turns = 0
+
+        def step(self, wakers: Sequence[int] = (), thinking: bool = False) -> List[Done]:
+            assert not (thinking and self.works), "thinking disturbs what is measured"
+            self.turns += bool(self.works)
+            return super().step(wakers, thinking) if self.turns % 2 == 0 else []
+
+    device, book = Slow(alone=True), Book()
+    thinkers: Any = Thinkers([["a"], ["bb"], ["ccc"]])
+    pace = PACE._replace(ahead=4)
+    tasks = [task("t"), task("u")]
+    made = Search(tasks, [1.0, 1.0], {}, {"t": "", "u": ""}, pace, thinkers, device, book)  # type: ignore[arg-type]
+    assert made.run(3, lambda: "", lambda: 0.0) == "trials"
+    assert device.turns == 6
 
 
 def test_candidates_without_a_time_are_counted_and_are_no_trials() -> None:

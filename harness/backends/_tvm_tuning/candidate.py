@@ -62,18 +62,25 @@ class Loaded:
         module = self.module(library)
         arguments = self._filled(args_info)
         name = module.entry_name
-        # The evaluator's first call of each is not timed.
-        once = module.time_evaluator(name, self.device, number=1, repeat=1)(*arguments).results[0]
-        if once > settings.hopeless_s or (settings.repeats == 1 and once > settings.min_repeat_s):
-            return (float(once),)
-        if once > settings.min_repeat_s:
-            rest = module.time_evaluator(name, self.device, number=1, repeat=settings.repeats - 1)(*arguments).results
-            return (float(once), *(float(one) for one in rest))
-        number = max(1, int(settings.min_repeat_s / max(once, 1e-7)))
-        timed = module.time_evaluator(
-            name, self.device, number=number, repeat=settings.repeats, min_repeat_ms=int(settings.min_repeat_s * 1e3)
-        )
-        return tuple(float(one) for one in timed(*arguments).results)
+        least_s = settings.min_repeat_s
+
+        def timed(about_s: float, repeats: int) -> Tuple[float, ...]:
+            """The evaluator calls once more before each repeat, untimed. Where a call takes less than is said here it
+            times the repeat anew, so that a few calls more than needed cost less than too few."""
+            number = max(1, int(1.1 * least_s / max(about_s, 1e-7)))
+            times = module.time_evaluator(
+                name, self.device, number=number, repeat=repeats, min_repeat_ms=int(least_s * 1e3) if number > 1 else 0
+            )
+            return tuple(float(one) for one in times(*arguments).results)
+
+        (first,) = timed(least_s, 1)
+        if first > settings.hopeless_s:
+            return (first,)
+        if first < least_s:
+            (first,) = timed(first, 1)
+        if settings.repeats == 1 or first > settings.poor_s:
+            return (first,)
+        return (first, *timed(first, settings.repeats - 1))
 
     def module(self, library: str) -> Any:
         return self._tvm.runtime.load_module(library)

@@ -21,8 +21,8 @@ BEST = 2
 NO_TIME = "no trial of this task has a time"
 BROKE = "its best schedules had no time when they were measured again"
 UNMEASURED = "the default schedule had no time"
-ONCE = Settings(repeats=1, min_repeat_s=0.01, hopeless_s=float("inf"), limit_s=60.0)
-DEFAULTS = Settings(repeats=3, min_repeat_s=0.005, hopeless_s=float("inf"), limit_s=60.0)
+ONCE = Settings(repeats=1, min_repeat_s=0.01, hopeless_s=float("inf"), poor_s=float("inf"), limit_s=60.0)
+DEFAULTS = Settings(repeats=3, min_repeat_s=0.005, hopeless_s=float("inf"), poor_s=float("inf"), limit_s=60.0)
 
 
 class Verdict(NamedTuple):

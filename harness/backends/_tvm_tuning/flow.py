@@ -73,6 +73,11 @@ class Flow:
         """Candidates that have not come back."""
         return len(self._to_build) + len(self._building) + len(self._to_measure) + len(self._measuring)
 
+    def measures_alone(self) -> bool:
+        """Whether it is the turn of a meter that computing would disturb, until all that is built is measured."""
+        computing = self._to_build or self._building
+        return not self._meter.overlaps and not computing and bool(self._to_measure or self._measuring)
+
     def drop(self) -> None:
         """Forgets what is neither being built nor measured: time is up."""
         self._to_build.clear()

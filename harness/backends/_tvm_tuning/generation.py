@@ -5,6 +5,7 @@ A search works with the classes here; where it lies in each generation of TVM, `
 
 import functools
 import json
+import re
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.backends._tvm_generation import part
@@ -12,9 +13,13 @@ from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
 UNROLLED = (0, 16, 64)
-"""Steps that a schedule for CUDA may unroll a loop to; 0 leaves it as it is."""
+"""Steps that a schedule may unroll a loop to; 0 leaves it as it is. TVM's rules offer 512 too, and 1024 for CUDA: those
+are written out as 400 kB of source, over which CUDA's compiler sits for seconds, and for a CPU they take 1.0 s to build
+against 0.2 s (convolutions of YOLOv5n), while the best schedules of its tasks unroll to all of the steps alike."""
 GUIDED_UNROLLED = (0, 16, 64, 256, 512)
 """The same where no schedule has more of them than its tiles need."""
+JOBS_A_CORE, WIDEST = 16, 64
+"""Of TVM's rules for a CPU: parallel parts, and elements that a loop may have to become one of vectors."""
 GUIDED = "guided"
 """Ours, for GPUs: `guided.py`. The others are TVM's."""
 STRATEGIES = (GUIDED, "evolutionary", "replay-trace")
@@ -24,8 +29,9 @@ COST_MODELS = ("xgb", "random")
 class Size(NamedTuple):
     """Of one evolutionary search; TVM takes 512, 4 and 50.
 
-    A schedule costs 20 ms of CPU to make and to judge, a quarter of what it costs to build and measure it, so that
-    2,500 of them for each batch would be most of a job's time.
+    A schedule costs 20 ms of CPU to make and to judge, and 0.3 s to build and to measure, so that 2,500 of them for
+    each batch would be most of a job's time. In 5 minutes of YOLOv5n (320, 2 cores) 64, 3 and 32 left 7.9 ms by 787
+    trials, 40, 2 and 16 left 7.3 ms by 908, and 24, 2 and 12 left 7.5 ms by 979.
     """
 
     population: int
@@ -35,7 +41,11 @@ class Size(NamedTuple):
     with 8 in place of 32 a candidate costs 0.1 to 0.2 s of CPU in place of 0.4 to 0.7 (a convolution of YOLOv5n)."""
 
 
-SIZES = {"llvm": Size(64, 3, 32), "cuda": Size(64, 2, 8)}
+SIZES = {"llvm": Size(32, 2, 16), "cuda": Size(64, 2, 8)}
+MANY_BLOCKS = 12
+"""Schedules of a task of more blocks are drawn by chance alone. A convolution with its activation has 4, and a schedule
+of it costs 20 ms of CPU; the decode head of YOLOv5 has 46, which cost 1 s: TVM would breed for minutes what is built
+and measured in seconds."""
 
 
 class Candidate(NamedTuple):
@@ -88,6 +98,11 @@ def task_hash(module: Any) -> str:
     return str(schedules().utils.shash2hex(module))
 
 
+def blocks(module: Any) -> int:
+    """How many computations a task's module has."""
+    return len(re.findall(r'\bwith T\.s?block\((?!"root")', str(module.script())))
+
+
 class Rules:
     """What TVM's rules make of one task, with nobody choosing."""
 
@@ -129,10 +144,12 @@ class Space:
     def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
         self._model, database = model, ms.database.MemoryDatabase()
-        self._context = _context(ms, module, target, strategy(how.strategy, target), name, how)
+        by_chance = how.strategy == "replay-trace" or blocks(module) > MANY_BLOCKS
+        walks = strategy("replay-trace" if by_chance else how.strategy, target)
+        self._context = _context(ms, module, target, walks, name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
-        if how.strategy != "replay-trace":
+        if not by_chance:
             self._first = _context(ms, module, target, strategy("replay-trace", target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
@@ -251,16 +268,21 @@ def space(target: Any, unrolled: Sequence[int] = UNROLLED) -> Any:
     """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
     than 20 s of CPU to import, and fit INT8 alone."""
     kind = target.kind.name
-    rules = _of_cuda(unrolled) if kind == "cuda" else kind
-    return schedules().space_generator.PostOrderApply(sch_rules=rules, postprocs=kind, mutator_probs=kind)
+    return schedules().space_generator.PostOrderApply(
+        sch_rules=_rules(kind, unrolled), postprocs=kind, mutator_probs=kind
+    )
 
 
-def _of_cuda(unrolled: Sequence[int]) -> List[Any]:
-    """TVM's rules, but for unrolling: its 512 and 1024 steps are written out as 400 kB of source, over which CUDA's
-    compiler sits for seconds."""
+def _rules(kind: str, unrolled: Sequence[int]) -> List[Any]:
+    """TVM's, but for unrolling."""
     found = schedules().schedule_rule
-    kept = [one for one in found.ScheduleRule.create("cuda") if not isinstance(one, found.ParallelizeVectorizeUnroll)]
-    return [*kept, found.ParallelizeVectorizeUnroll(-1, -1, list(unrolled), True)]
+    rules = list(found.ScheduleRule.create(kind))
+    (place,) = [place for place, one in enumerate(rules) if isinstance(one, found.ParallelizeVectorizeUnroll)]
+    del rules[place]
+    if kind == "cuda":  # threads are bound there: nothing becomes parallel or a vector
+        return [*rules, found.ParallelizeVectorizeUnroll(-1, -1, list(unrolled), True)]
+    rules.insert(place, found.ParallelizeVectorizeUnroll(JOBS_A_CORE, WIDEST, list(unrolled), True))
+    return rules
 
 
 def with_cores(target: Any, cores: int) -> Any:

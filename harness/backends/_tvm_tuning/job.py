@@ -20,8 +20,9 @@ from harness.records import tuning as records
 from harness.schedules import median
 from harness.trials import Log
 
-AHEAD = 4
-"""Batches that may wait where measuring goes on meanwhile: a process thinks of one for seconds."""
+AHEAD, TURN = 4, 2
+"""Batches that may wait while another is thought of, which takes seconds: where measuring goes on meanwhile, and where
+it takes turns."""
 FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
 FINAL_S = 0.9
@@ -135,7 +136,7 @@ def _run(
     defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine, job.threads))
     medians = [median(one.times_s) for one in defaults]
     size = _batch(target, job)
-    pace = search.Pace(size, FEW, AHEAD * size if overlaps else 0, REPEATS_S[target.kind])
+    pace = search.Pace(size, FEW, (AHEAD if overlaps else TURN) * size, REPEATS_S[target.kind])
     searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))
     last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, FINAL_S * len(tasks))

@@ -21,6 +21,8 @@ class Settings(NamedTuple):
     """Each repeat calls the candidate so often that it takes at least so long."""
     hopeless_s: float = 1.0
     """A candidate of which one call takes longer has that one time alone: it cannot be the best any more."""
+    poor_s: float = 1.0
+    """The same of one repeat."""
     limit_s: float = 10.0
     """Loading, filling its arguments and timing together; a candidate that takes longer is ended."""
 

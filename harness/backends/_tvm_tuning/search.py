@@ -14,8 +14,8 @@ from harness.backends._tvm_tuning.progress import Progress, most_promising, smal
 from harness.backends._tvm_tuning.searchers import Proposal, Searchers, Thought
 from harness.backends._tvm_tuning.tasks import TuningTask
 
-HOPELESS = 3.0
-"""Times the best known: such a candidate is timed once."""
+HOPELESS, POOR = 3.0, 1.5
+"""Times the best known: of such a candidate one call is timed, or one repeat."""
 GRACE_S = 3.0
 """A process that builds takes as long to begin anew."""
 SLOWEST_S = 10.0
@@ -116,7 +116,10 @@ class Search:
         return ended
 
     def _ask(self, spent: float) -> None:
-        """Gives processes something to think about, unless enough candidates are on their way."""
+        """Gives processes something to think about, unless enough candidates are on their way, or it is the meter's
+        turn."""
+        if self._flow.measures_alone():
+            return
         for searcher in self._searchers.free():
             own = self._searchers.own(searcher)
             place = self._next(own, spent) if self._flow.waiting() <= self._pace.ahead else None
@@ -142,7 +145,8 @@ class Search:
         batch = Batch(thought.place, thought.proposals)
         task, progress = self._tasks[batch.place], self.progress[batch.place]
         known = self.known.setdefault(task.hash, {})
-        settings = Settings(min_repeat_s=self._pace.repeat_s, hopeless_s=HOPELESS * progress.best_s)
+        hopeless_s, poor_s = HOPELESS * progress.best_s, POOR * progress.best_s
+        settings = Settings(min_repeat_s=self._pace.repeat_s, hopeless_s=hopeless_s, poor_s=poor_s)
         works: List[Work] = []
         first: Dict[str, int] = {}
         for index, proposal in enumerate(batch.proposals):
