@@ -124,14 +124,17 @@ def killed(board: str, folder: Path) -> int:
 
 
 def server_of(board: str, folder: Path) -> Optional[int]:
-    """Process id of the board's server: the one whose folder is among the board's."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    """Process id of the board's server: the one whose folder is among the board's. A session has a child of its own,
+    of the same words; its id is the lower one where the system has begun to count anew."""
+    parents: Dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = path.read_bytes().decode().split("\0")
+            words = (path / "cmdline").read_bytes().decode().split("\0")
             if (
                 "harness.worker" in words
                 and "serve" in words
                 and words[words.index("serve") + 1].startswith(str(folder / board))
             ):
-                return int(path.parent.name)
-    return None
+                # A process has its name in brackets, with any signs in it; then come its state and its parent.
+                parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+    return next((process for process, parent in parents.items() if parent not in parents), None)

@@ -9,7 +9,7 @@ from harness.backends._tvm_tuning.gpus import Gpu
 from harness.backends._tvm_tuning.local_meter import LocalMeter, Where
 
 SEARCHING = {"cuda": 0.35, "llvm": 0.4}
-"""Share of the cores that are not measured on, by the kind of target. For a CPU a candidate costs 0.3 s of CPU to build
+"""Share of the cores that are not measured on, by the kind of target. For a CPU a candidate costs 0.2 s of CPU to build
 and 0.1 s to think of; for CUDA it costs 0.4 s to think of, since most schedules fail there, and more to build: it goes
 through CUDA's own compiler, too."""
 GUIDED_SEARCHING = 0.15
