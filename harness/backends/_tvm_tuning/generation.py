@@ -5,47 +5,17 @@ A search works with the classes here; where it lies in each generation of TVM, `
 
 import functools
 import json
-import re
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.backends._tvm_generation import part
+from harness.backends._tvm_tuning.rules import GUIDED_UNROLLED, MANY_BLOCKS, UNROLLED, blocks, space, strategy
 from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
-UNROLLED = (0, 16, 64)
-"""Steps that a schedule may unroll a loop to; 0 leaves it as it is. TVM's rules offer 512 too, and 1024 for CUDA: those
-are written out as 400 kB of source, over which CUDA's compiler sits for seconds, and for a CPU they take 1.0 s to build
-against 0.2 s (convolutions of YOLOv5n), while the best schedules of its tasks unroll to all of the steps alike."""
-GUIDED_UNROLLED = (0, 16, 64, 256, 512)
-"""The same where no schedule has more of them than its tiles need."""
-JOBS_A_CORE, WIDEST = 16, 64
-"""Of TVM's rules for a CPU: parallel parts, and elements that a loop may have to become one of vectors."""
-GUIDED = "guided"
-"""Ours, for GPUs: `guided.py`. The others are TVM's."""
-STRATEGIES = (GUIDED, "evolutionary", "replay-trace")
+GUIDED, BY_CHANCE = "guided", "replay-trace"
+"""Ours, for GPUs: `guided.py`. The others are TVM's; this one judges nothing."""
+STRATEGIES = (GUIDED, "evolutionary", BY_CHANCE)
 COST_MODELS = ("xgb", "random")
-
-
-class Size(NamedTuple):
-    """Of one evolutionary search; TVM takes 512, 4 and 50.
-
-    A schedule costs 20 ms of CPU to make and to judge, and 0.3 s to build and to measure, so that 2,500 of them for
-    each batch would be most of a job's time. In 5 minutes of YOLOv5n (320, 2 cores) 64, 3 and 32 left 7.9 ms by 787
-    trials, 40, 2 and 16 left 7.3 ms by 908, and 24, 2 and 12 left 7.5 ms by 979.
-    """
-
-    population: int
-    generations: int
-    unmeasured: int
-    """That chance adds at least. CUDA's rules let nine of ten fail, so that these few cost more than all that are bred;
-    with 8 in place of 32 a candidate costs 0.1 to 0.2 s of CPU in place of 0.4 to 0.7 (a convolution of YOLOv5n)."""
-
-
-SIZES = {"llvm": Size(32, 2, 16), "cuda": Size(64, 2, 8)}
-MANY_BLOCKS = 12
-"""Schedules of a task of more blocks are drawn by chance alone. A convolution with its activation has 4, and a schedule
-of it costs 20 ms of CPU; the decode head of YOLOv5 has 46, which cost 1 s: TVM would breed for minutes what is built
-and measured in seconds."""
 
 
 class Candidate(NamedTuple):
@@ -98,17 +68,12 @@ def task_hash(module: Any) -> str:
     return str(schedules().utils.shash2hex(module))
 
 
-def blocks(module: Any) -> int:
-    """How many computations a task's module has."""
-    return len(re.findall(r'\bwith T\.s?block\((?!"root")', str(module.script())))
-
-
 class Rules:
     """What TVM's rules make of one task, with nobody choosing."""
 
     def __init__(self, module: Any, target: Any, name: str, how: "How") -> None:
         self._module = module
-        walks = strategy("replay-trace", target)
+        walks = strategy(schedules(), True, target)
         self._context = _context(schedules(), module, target, walks, name, how, GUIDED_UNROLLED)
         self._info = entry_arguments(module)
         self.failed: Optional[Exception] = None
@@ -144,13 +109,13 @@ class Space:
     def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
         self._model, database = model, ms.database.MemoryDatabase()
-        by_chance = how.strategy == "replay-trace" or blocks(module) > MANY_BLOCKS
-        walks = strategy("replay-trace" if by_chance else how.strategy, target)
+        by_chance = how.strategy == BY_CHANCE or blocks(module) > MANY_BLOCKS
+        walks = strategy(ms, by_chance, target)
         self._context = _context(ms, module, target, walks, name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
         if not by_chance:
-            self._first = _context(ms, module, target, strategy("replay-trace", target), name, how)
+            self._first = _context(ms, module, target, strategy(ms, True, target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
         self._database, self._target = database, target
@@ -253,38 +218,6 @@ def default_strategy(kind: str) -> str:
     return GUIDED if kind == "cuda" else "evolutionary"
 
 
-def strategy(name: str, target: Any) -> Any:
-    """TVM's; what ours leaves to it goes to its evolutionary search."""
-    ms = schedules()
-    if name in (GUIDED, "evolutionary"):
-        size = SIZES[target.kind.name]
-        return ms.search_strategy.EvolutionarySearch(
-            population_size=size.population, init_min_unmeasured=size.unmeasured, genetic_num_iters=size.generations
-        )
-    return ms.search_strategy.SearchStrategy.create(name)
-
-
-def space(target: Any, unrolled: Sequence[int] = UNROLLED) -> Any:
-    """Rules by the kind of target, never by its features: those for dot products need intrinsics of TVM that take more
-    than 20 s of CPU to import, and fit INT8 alone."""
-    kind = target.kind.name
-    return schedules().space_generator.PostOrderApply(
-        sch_rules=_rules(kind, unrolled), postprocs=kind, mutator_probs=kind
-    )
-
-
-def _rules(kind: str, unrolled: Sequence[int]) -> List[Any]:
-    """TVM's, but for unrolling."""
-    found = schedules().schedule_rule
-    rules = list(found.ScheduleRule.create(kind))
-    (place,) = [place for place, one in enumerate(rules) if isinstance(one, found.ParallelizeVectorizeUnroll)]
-    del rules[place]
-    if kind == "cuda":  # threads are bound there: nothing becomes parallel or a vector
-        return [*rules, found.ParallelizeVectorizeUnroll(-1, -1, list(unrolled), True)]
-    rules.insert(place, found.ParallelizeVectorizeUnroll(JOBS_A_CORE, WIDEST, list(unrolled), True))
-    return rules
-
-
 def with_cores(target: Any, cores: int) -> Any:
     """What rules for a CPU ask the target for; code is generated without it."""
     import tvm
@@ -306,7 +239,7 @@ def _context(
     logging = ms.logging.get_logging_func(ms.logging.get_logger(__name__))
     seed = 1 + int.from_bytes(task_hash(module).encode()[-6:], "little") * 31 % (1 << 29) + how.seed % (1 << 29)
     made = calls.TuneContext(
-        module, with_cores(target, how.cores), space(target, unrolled), walks, name, how.threads, seed, logging
+        module, with_cores(target, how.cores), space(ms, target, unrolled), walks, name, how.threads, seed, logging
     )
     calls.TuneContextInitialize(made)
     return made

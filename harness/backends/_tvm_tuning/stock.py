@@ -6,7 +6,7 @@ import time
 from typing import Any, Tuple
 
 from harness.backends._tvm_target import Target
-from harness.backends._tvm_tuning import generation, prepared, sharing
+from harness.backends._tvm_tuning import generation, prepared, rules, sharing
 from harness.backends._tvm_tuning.job import BATCHES
 from harness.records import tuning as records
 
@@ -26,8 +26,8 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
         contexts, weights = ms.relax_integration.extracted_tasks_to_tune_contexts(
             tasks,
             folder,
-            space=generation.space(target.tvm),
-            strategy=generation.strategy(job.strategy, target.tvm),
+            space=rules.space(ms, target.tvm),
+            strategy=rules.strategy(ms, job.strategy == generation.BY_CHANCE, target.tvm),
             num_threads=len(sharing.cores()),
             seed=job.seed,
         )

@@ -1,18 +1,18 @@
-"""What is asked of TVM's MetaSchedule: its rules but for unrolling, and how tasks of many parts are searched."""
+"""What a search may choose from: TVM's rules but for unrolling, and how tasks of many computations are searched."""
 
 from typing import Any, List
 
 import pytest
 
 from harness.backends import _tvm_target
-from harness.backends._tvm_tuning import generation
+from harness.backends._tvm_tuning import generation, rules
 
 pytestmark = pytest.mark.usefixtures("tvm")
 BATCH = 4
 
 
-def names(rules: Any) -> List[str]:
-    return [type(one).__name__ for one in rules]
+def names(found: Any) -> List[str]:
+    return [type(one).__name__ for one in found]
 
 
 def chain(tvm: Any, length: int) -> Any:
@@ -39,20 +39,20 @@ def space(module: Any, strategy: str = "evolutionary") -> Any:
 @pytest.mark.parametrize("kind", ["llvm", "cuda"])
 def test_every_rule_of_tvm_is_there(kind: str) -> None:
     theirs = names(generation.schedules().schedule_rule.ScheduleRule.create(kind))
-    assert sorted(names(generation._rules(kind, [0, 16]))) == sorted(theirs)
+    assert sorted(names(rules.rules(generation.schedules(), kind, [0, 16]))) == sorted(theirs)
     if kind == "llvm":
-        assert names(generation._rules(kind, [0, 16])) == theirs, "in its order"
+        assert names(rules.rules(generation.schedules(), kind, [0, 16])) == theirs, "in its order"
 
 
 def test_a_cpus_schedules_unroll_to_no_more_steps_than_are_offered(tvm: Any) -> None:
     (sketch,) = {one.live.sch.trace for one in space(chain(tvm, 1), "replay-trace").propose()[:1]}
     offered = [[int(step) for step in one.attrs[0]] for one in sketch.insts if one.kind.name == "SampleCategorical"]
-    assert list(generation.UNROLLED) in offered
-    assert max(max(one) for one in offered) == max(generation.UNROLLED)
+    assert list(rules.UNROLLED) in offered
+    assert max(max(one) for one in offered) == max(rules.UNROLLED)
 
 
 def test_blocks_are_counted(tvm: Any) -> None:
-    assert [generation.blocks(chain(tvm, length)) for length in (1, 5)] == [1, 5]
+    assert [rules.blocks(chain(tvm, length)) for length in (1, 5)] == [1, 5]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_blocks_are_counted(tvm: Any) -> None:
     [
         (2, "evolutionary", "EvolutionarySearch"),
         (2, "replay-trace", "ReplayTrace"),
-        (generation.MANY_BLOCKS + 1, "evolutionary", "ReplayTrace"),
+        (rules.MANY_BLOCKS + 1, "evolutionary", "ReplayTrace"),
     ],
 )
 def test_a_task_of_many_blocks_is_searched_by_chance(tvm: Any, length: int, strategy: str, walked: str) -> None:
