@@ -39,9 +39,9 @@ def space(module: Any, strategy: str = "evolutionary") -> Any:
 @pytest.mark.parametrize("kind", ["llvm", "cuda"])
 def test_every_rule_of_tvm_is_there(kind: str) -> None:
     theirs = names(generation.schedules().schedule_rule.ScheduleRule.create(kind))
-    assert sorted(names(rules.rules(generation.schedules(), kind, [0, 16]))) == sorted(theirs)
+    assert sorted(names(rules.rules_of(generation.schedules(), kind, [0, 16]))) == sorted(theirs)
     if kind == "llvm":
-        assert names(rules.rules(generation.schedules(), kind, [0, 16])) == theirs, "in its order"
+        assert names(rules.rules_of(generation.schedules(), kind, [0, 16])) == theirs, "in its order"
 
 
 def test_a_cpus_schedules_unroll_to_no_more_steps_than_are_offered(tvm: Any) -> None:
@@ -70,3 +70,5 @@ def test_a_task_of_many_blocks_is_searched_by_chance(tvm: Any, length: int, stra
     made.learn(first, [(1e-3, 1e-3)] * BATCH)
     assert made.propose()
     assert names([made._context.search_strategy]) == [walked]
+    remembered = made.remember(first[0].trace, first[0].args_info, (1e-3,))
+    assert (remembered is None) == (walked == "ReplayTrace"), "chance learns nothing from it"

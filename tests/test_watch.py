@@ -127,7 +127,7 @@ def test_a_sensor_that_blocks_holds_up_no_iteration(tmp_path: Path, board: Path)
         watch.end()
         assert time.monotonic() - start < 20
     found = of(measured, inference, watch, Settled(), "", "")
-    assert max(measured.samples.compute_ns) < 0.5e9  # type: ignore[union-attr]
+    assert max(measured.samples.compute_ns) < 0.4e9  # type: ignore[union-attr]
     assert found["telemetry"].channel("clock/gpu").reason == "did not answer within 0.5 s"
     assert codes(found["hardware"])[0] == "UNKNOWN", "nobody saw the clock"
     assert found["telemetry"].channel("clock/cpu0").coverage == 1.0

@@ -124,8 +124,8 @@ def killed(board: str, folder: Path) -> int:
 
 
 def server_of(board: str, folder: Path) -> Optional[int]:
-    """Process id of the board's server: the one whose folder is among the board's. A session has a child of its own,
-    of the same words; its id is the lower one where the system has begun to count anew."""
+    """Process id of the board's server: the one whose folder is among the board's. Each session is a child of it
+    with the same words, and has the lower id where the system has begun to count anew."""
     parents: Dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from typing import Any, List, Sequence, Tuple
 
 from harness.backends._tvm_build import first_line
@@ -64,16 +65,16 @@ class Loaded:
         name = module.entry_name
         least_s = settings.min_repeat_s
 
-        def timed(about_s: float, repeats: int) -> Tuple[float, ...]:
-            """The evaluator calls once more before each repeat, untimed. Where a call takes less than is said here it
-            times the repeat anew, so that a few calls more than needed cost less than too few."""
-            number = max(1, int(1.1 * least_s / max(about_s, 1e-7)))
+        def timed(about_s: float, repeats: int, at_least_s: float = least_s) -> Tuple[float, ...]:
+            """The evaluator calls once before all this, untimed. Where a call takes less than is said here it times
+            the repeat anew, so that a few calls more than needed cost less than too few."""
+            number = math.ceil(1.1 * at_least_s / max(about_s, 1e-7)) or 1
             times = module.time_evaluator(
-                name, self.device, number=number, repeat=repeats, min_repeat_ms=int(least_s * 1e3) if number > 1 else 0
+                name, self.device, number=number, repeat=repeats, min_repeat_ms=int(at_least_s * 1e3)
             )
             return tuple(float(one) for one in times(*arguments).results)
 
-        (first,) = timed(least_s, 1)
+        (first,) = timed(least_s, 1, 0.0)
         if first > settings.hopeless_s:
             return (first,)
         if first < least_s:

@@ -1,4 +1,4 @@
-"""All that this house asks of TVM's MetaSchedule, and the only file that imports it.
+"""What this house asks of TVM's MetaSchedule, and the only file that imports it.
 
 A search works with the classes here; where it lies in each generation of TVM, `_tvm_generation.part` knows.
 """
@@ -12,9 +12,9 @@ from harness.backends._tvm_tuning.rules import GUIDED_UNROLLED, MANY_BLOCKS, UNR
 from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
-GUIDED, BY_CHANCE = "guided", "replay-trace"
+GUIDED, REPLAY = "guided", "replay-trace"
 """Ours, for GPUs: `guided.py`. The others are TVM's; this one judges nothing."""
-STRATEGIES = (GUIDED, "evolutionary", BY_CHANCE)
+STRATEGIES = (GUIDED, "evolutionary", REPLAY)
 COST_MODELS = ("xgb", "random")
 
 
@@ -109,12 +109,12 @@ class Space:
     def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
         self._model, database = model, ms.database.MemoryDatabase()
-        by_chance = how.strategy == BY_CHANCE or blocks(module) > MANY_BLOCKS
-        walks = strategy(ms, by_chance, target)
+        self._by_chance = how.strategy == REPLAY or blocks(module) > MANY_BLOCKS
+        walks = strategy(ms, self._by_chance, target)
         self._context = _context(ms, module, target, walks, name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
         self._first = None
-        if not by_chance:
+        if not self._by_chance:
             self._first = _context(ms, module, target, strategy(ms, True, target), name, how)
             self._first.pre_tuning(1 << 30, how.batch, None, database, model)
         self._workload = ms.database.Workload(module)
@@ -144,7 +144,10 @@ class Space:
         self._first = None
 
     def remember(self, trace: str, args_info: str, times_s: Sequence[float]) -> Optional[Any]:
-        """A trial of an earlier job: into the database, and back as a candidate for `recall`; None if it is no more."""
+        """A trial of an earlier job: into the database, and back as a candidate for `recall`; None if it is no more, or
+        if chance alone draws: that learns nothing, and making it again takes as long as another one."""
+        if self._by_chance:
+            return None
         ms = schedules()
         try:
             record = ms.database.TuningRecord.from_json(

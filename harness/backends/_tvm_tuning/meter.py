@@ -22,7 +22,7 @@ class Settings(NamedTuple):
     hopeless_s: float = 1.0
     """A candidate of which one call takes longer has that one time alone: it cannot be the best any more."""
     poor_s: float = 1.0
-    """The same of one repeat."""
+    """One whose calls take longer has one repeat."""
     limit_s: float = 10.0
     """Loading, filling its arguments and timing together; a candidate that takes longer is ended."""
 

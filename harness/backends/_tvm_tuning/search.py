@@ -1,7 +1,7 @@
 """The search: which task gets the next batch, what was tried already, and every measured time logged before the next.
 
 Processes of their own think of candidates, several tasks at a time; this one hands tasks out, and keeps the builders
-and the meter busy. Where measuring and computing would disturb each other they take turns, a batch at a time.
+and the meter busy. Where measuring and computing would disturb each other they take turns, some batches at a time.
 """
 
 import statistics
@@ -96,7 +96,8 @@ class Search:
         first = self._journal.trials
         self._journal.point(whole_s(self.progress))
         while not ended:
-            self._ask(max(spent(), (self._journal.trials - first) / trials))
+            if self._journal.trials + self._flow.waiting() < last:
+                self._ask(max(spent(), (self._journal.trials - first) / trials))
             if not self._batches and not self._searchers.thinking() and self._next([], 0.0) is None:
                 ended = "space"
             for done in self._flow.step(self._searchers.wakers(), thinking=bool(self._searchers.thinking())):

@@ -1,5 +1,5 @@
-"""TVM's own tuner on the tasks of a job, with the job's strategy, cost model, seed and batches: what ours is held
-against in trials a minute. It keeps no trial."""
+"""TVM's own tuner on the tasks of a job, with the job's rules, strategy, population, cost model, seed and batches: what
+ours is held against in trials a minute. It keeps no trial."""
 
 import tempfile
 import time
@@ -27,7 +27,7 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
             tasks,
             folder,
             space=rules.space(ms, target.tvm),
-            strategy=rules.strategy(ms, job.strategy == generation.BY_CHANCE, target.tvm),
+            strategy=rules.strategy(ms, job.strategy == generation.REPLAY, target.tvm),
             num_threads=len(sharing.cores()),
             seed=job.seed,
         )

