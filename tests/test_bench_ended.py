@@ -11,6 +11,7 @@ from typing import List, Optional
 import pytest
 
 from harness.host import runs
+from tests.processes import parent_of
 from tests.small_bench import ROOT
 
 CELLS = 6
@@ -46,7 +47,7 @@ def worker_of(host: int, verb: str = "bench") -> Optional[int]:
     """The worker that measures for the process `host`."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            parent = parent_of(path)
             words = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue

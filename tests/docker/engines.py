@@ -15,6 +15,7 @@ from typing import IO, List, Optional
 import docker
 
 from harness.host.containers import labels
+from tests.processes import parent_of
 
 BASE = "debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"
@@ -258,10 +259,9 @@ class Sshd:
 def _children(parent: int) -> List[int]:
     """All descendants, the deepest last."""
     found: List[int] = []
-    for line in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            fields = line.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == parent:
-                pid = int(line.parent.name)
+            if parent_of(path) == parent:
+                pid = int(path.name)
                 found += [pid, *_children(pid)]
     return found

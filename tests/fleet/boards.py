@@ -17,6 +17,7 @@ from harness.fleet import Fleet
 from harness.host.board import Board, LocalBoard
 from harness.host.fleet import boards
 from harness.host.progress import Progress
+from tests.processes import parent_of
 
 KINDS = {
     "quick": "usleep(2000); return 0;",
@@ -135,6 +136,5 @@ def server_of(board: str, folder: Path) -> Optional[int]:
                 and "serve" in words
                 and words[words.index("serve") + 1].startswith(str(folder / board))
             ):
-                # A process has its name in brackets, with any signs in it; then come its state and its parent.
-                parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(path.name)] = parent_of(path)
     return next((process for process, parent in parents.items() if parent not in parents), None)
