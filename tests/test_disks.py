@@ -144,7 +144,8 @@ def test_a_read_only_folder_is_said(models_dir: Path, small_disk: Path) -> None:
 def test_kill_9_at_many_moments(models_dir: Path, ready: Path) -> None:
     """No half file under a final name, no finished cell lost or measured again, and in the end the whole run.
 
-    Moments are drawn one in each of KILLS equal spans of time, so that none of it is left out.
+    Half of the moments come before a host's first result, one in each of as many equal spans of time, so that none
+    of it is left out; the others follow that result, however slow the machine is just then.
     """
     chance, kills = random.Random(int(os.environ.get("KILL_SEED", "1"))), int(os.environ.get("KILLS", "24"))
     words = ["--model", "yolov5n@64", "--backends", "null,onnxruntime", "--threads", "1", "--rounds", str(kills // 2)]
@@ -159,17 +160,26 @@ def test_kill_9_at_many_moments(models_dir: Path, ready: Path) -> None:
     def ended() -> List[Path]:
         return sorted(ready.glob("mine/local/*/*/result.json"))
 
-    reach = 0.0  # from a start to its first result: moments are drawn around it
-    for count in (1, 2):
-        begin, host = time.monotonic(), start()
-        while len(ended()) < count and host.poll() is None and time.monotonic() - begin < 120:
+    def await_one_more(host: "subprocess.Popen[bytes]") -> float:
+        """Seconds until there is one more result, or the host ended."""
+        begin, before = time.monotonic(), len(ended())
+        while len(ended()) == before and host.poll() is None and time.monotonic() - begin < 120:
             time.sleep(0.02)
-        reach = time.monotonic() - begin
+        return time.monotonic() - begin
+
+    reach = 0.0  # from a start to its first result, the engines being built
+    for _ in range(2):
+        host = start()
+        reach = await_one_more(host)
         host.kill()
         host.wait()
     for span in chance.sample(range(kills), kills):
-        host = start()
-        time.sleep(0.1 + (1.5 * reach - 0.1) * (span + chance.random()) / kills)
+        host, part = start(), (span // 2 + chance.random()) / (kills // 2)
+        if span % 2:
+            await_one_more(host)
+            time.sleep(0.5 * reach * part)
+        else:
+            time.sleep(0.1 + (reach - 0.1) * part)
         host.kill()
         host.wait()
         for _ in range(100):
