@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 from typing import Any, Dict, List, Sequence, Tuple
 
+import pytest
+
 from harness.backends._tvm_tuning.flow import Done, Work
 from harness.backends._tvm_tuning.meter import INVALID, MEASURED
-from harness.backends._tvm_tuning.search import Known, Pace, Search
+from harness.backends._tvm_tuning.search import HOPELESS, POOR, Known, Pace, Search, of_log
 from harness.backends._tvm_tuning.searchers import Proposal, Thought
 
 PACE = Pace(batch=4, few=2, ahead=0, repeat_s=0.01)
@@ -57,10 +59,12 @@ class Device:
 
     def __init__(self, alone: bool = False) -> None:
         self.works: List[Work] = []
+        self.had: List[Work] = []
         self.alone = alone
 
     def add(self, works: Sequence[Work]) -> None:
         self.works += works
+        self.had += works
 
     def waiting(self) -> int:
         return len(self.works)
@@ -106,7 +110,7 @@ class Book:
 
 
 def searched(
-    thinkers: Thinkers, trials: int, tasks: Sequence[Any] = (task("t"),), known: Any = None
+    thinkers: Thinkers, trials: int, tasks: Sequence[Any] = (task("t"),), known: Any = None, device: Any = None
 ) -> Tuple[Search, Book, str]:
     book: Any = Book()
     defaults = [1.0] * len(tasks)
@@ -117,7 +121,7 @@ def searched(
         {one.hash: "work" for one in tasks},
         PACE,
         thinkers,
-        Device(),
+        device or Device(),
         book,  # type: ignore[arg-type]
     )
     return made, book, made.run(trials, lambda: "", lambda: 0.0)
@@ -140,6 +144,63 @@ def test_what_an_earlier_job_measured_is_not_measured_again() -> None:
     assert thinkers.told[0][1]["known"] == [["a", "[]", (0.5,)]]
     assert ended == "space"
     assert search.progress[0].best_s == 0.002
+
+
+def test_a_schedule_of_another_machine_is_told_but_its_time_is_not_taken() -> None:
+    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (1e-9,), here=False)}}
+    thinkers = Thinkers([["a", "bb"]])
+    search, book, _ = searched(thinkers, 9, known=known)
+    assert thinkers.told[0][1]["known"] == [["a", "[]", (1e-9,)]]
+    assert book.lines == [("t", "a"), ("t", "bb")]
+    assert search.progress[0].best_s == 0.001
+    assert search.known["t"]["a"] == Known("a", "[]", (0.001, 0.001), here=True)
+
+
+def test_of_a_schedules_times_the_newest_counts_but_first_one_of_here() -> None:
+    def trial(trace: str, job: str, ns: float) -> Any:
+        return SimpleNamespace(task="t", trace=trace, job=job, args_info="[]", times_ns=[ns])
+
+    lines = [trial("a", "mine", 5.0), trial("a", "other", 1.0), trial("b", "mine", 3.0), trial("b", "mine", 2.0)]
+    found = of_log([*lines, trial("c", "other", 7.0)], {"mine"})["t"]
+    assert [(one.trace, one.times_s[0] * 1e9, one.here) for one in sorted(found.values())] == [
+        ("a", pytest.approx(5.0), True),
+        ("b", pytest.approx(2.0), True),
+        ("c", pytest.approx(7.0), False),
+    ]
+
+
+def test_candidates_slower_than_the_best_are_measured_less() -> None:
+    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (0.5,)), "b": Known("b", "[]", (0.1,), False)}}
+    device = Device()
+    searched(Thinkers([["bb"]]), 1, known=known, device=device)
+    (work,) = device.had
+    assert work.settings.poor_s == pytest.approx(POOR * 0.5), "the default takes 1 s, the best measured here 0.5 s"
+    assert work.settings.hopeless_s == pytest.approx(HOPELESS * 0.5)
+    assert work.settings.min_repeat_s == PACE.repeat_s
+
+
+def test_others_are_thought_of_while_candidates_are_built_and_no_more_than_may_wait() -> None:
+    """A device that takes turns builds first: meanwhile there is thinking, until `ahead` is passed."""
+
+    class Builds(Device):
+        steps = 0
+
+        def step(self, wakers: Sequence[int] = (), thinking: bool = False) -> List[Done]:
+            self.steps += 1
+            return super().step(wakers, thinking) if self.steps % 8 == 0 else []
+
+    def thought_before_the_first_time(ahead: int) -> int:
+        device, book = Builds(), Book()
+        thinkers: Any = Thinkers([["a", "bb"], ["ccc", "dddd"], ["eeeee", "f" * 6], ["g" * 7, "h" * 8]])
+        tasks = [task(name) for name in "tuvw"]
+        pace, works = PACE._replace(ahead=ahead), {one.hash: "" for one in tasks}
+        made = Search(tasks, [1.0] * 4, {}, works, pace, thinkers, device, book)  # type: ignore[arg-type]
+        made.run(8, lambda: "one turn" if device.steps == 8 else "", lambda: 0.0)
+        return len(thinkers.told)
+
+    assert thought_before_the_first_time(ahead=0) == 1
+    assert thought_before_the_first_time(ahead=2) == 2
+    assert thought_before_the_first_time(ahead=100) == 4
 
 
 def test_a_task_of_little_time_is_thought_about_in_small_batches() -> None:

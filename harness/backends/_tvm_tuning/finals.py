@@ -83,11 +83,11 @@ def compare(
     runners: Dict[Tuple[int, int], str] = {}
     """Libraries by task and schedule, the default one being 0."""
     takes = {(place, 0): task.args_info for place, task in enumerate(tasks)}
-    candidates = [_best(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
+    candidates = [worth_comparing(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
     works = []
     for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
         if best and default.times_s:
-            if not _clear(default, best):
+            if not clearly_slower(default, best):
                 if default.library:
                     runners[place, 0] = default.library
                 else:
@@ -117,8 +117,11 @@ def compare(
     ]
 
 
-def _clear(default: Defaults, best: Sequence[Known]) -> bool:
-    """Also of times that a busy machine has spread: then the two stand side by side after all."""
+def clearly_slower(default: Defaults, best: Sequence[Known]) -> bool:
+    """No times of another machine, and none that a busy machine has spread: then the two stand side by side after
+    all."""
+    if not best[0].here:
+        return False
     slower = statistics.median(default.times_s) > CLEAR * statistics.median(best[0].times_s)
     return slower and not why_not(nanoseconds(default.times_s), nanoseconds(best[0].times_s))
 
@@ -130,13 +133,18 @@ def _all(flow: Flow) -> List[Done]:
     return found
 
 
-def _best(known: Dict[str, Known], default: Defaults) -> List[Known]:
-    """Those worth comparing: the fastest ones, if any of them was faster than the default schedule."""
-    ordered = sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))[:BEST]
-    if not ordered or not default.times_s:
-        return ordered
-    faster = statistics.median(ordered[0].times_s) < statistics.median(default.times_s)
-    return ordered if faster else ordered[:1]
+def worth_comparing(known: Dict[str, Known], default: Defaults) -> List[Known]:
+    """Those worth comparing: the fastest ones that were measured here, if any of them was faster than the default
+    schedule, and then the fastest of other machines, whose times say nothing about this one."""
+    here, others = ([one for one in _fastest_first(known) if one.here is wanted][:BEST] for wanted in (True, False))
+    if here and default.times_s:
+        faster = statistics.median(here[0].times_s) < statistics.median(default.times_s)
+        here = here if faster else here[:1]
+    return here + others
+
+
+def _fastest_first(known: Dict[str, Known]) -> List[Known]:
+    return sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))
 
 
 def _verdict(

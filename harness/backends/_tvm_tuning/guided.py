@@ -16,7 +16,7 @@ DRAWN = 24_000
 """Tile sizes by chance that are judged at a time; a few of a hundred keep all limits."""
 LIKE = 8
 """Of the best known, from which others are bred."""
-BY_CHANCE = 0.2
+CHANCE_SHARE = 0.2
 """Of a batch, drawn from the PROMISING best in place of taking the very best."""
 PROMISING = 200
 CORRECTED = 8 * PROMISING
@@ -93,7 +93,7 @@ class Guide:
         others = [order[one] for one in self._chance.permutation(len(order))]
         taken: List[Choice] = []
         for one in order:
-            use = others.pop() if self._chance.random() < BY_CHANCE else one
+            use = others.pop() if self._chance.random() < CHANCE_SHARE else one
             if use not in self._tried:
                 self._tried.add(use)
                 taken.append(use)
@@ -131,7 +131,7 @@ class Guide:
         # What a thread does between two fetches, innermost loops first, is to be written out where that is allowed.
         body = int(spatial[:, 1].prod() * spatial[:, 3:].prod() * reduced[:, 2].prod())
         unroll = min((steps for steps in found.unrolls if steps >= body), default=max(found.unrolls))
-        if self._chance.random() < BY_CHANCE:
+        if self._chance.random() < CHANCE_SHARE:
             unroll = int(self._chance.choice(found.unrolls))
         vectors = tuple(int(self._chance.choice([one for one in VECTORS if one in each])) for each in found.lengths)
         return Choice(sketch, _tuples(spatial), _tuples(reduced), vectors, unroll)

@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import AbstractSet, Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning import finals, generation, prepared, search, sharing
@@ -132,8 +132,9 @@ def _run(
         if task.hash not in workloads:
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
-    known = search.of_log(log.contents.of(records.Trial))
-    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, job.machine, job.threads))
+    here = _jobs_here(log, job)
+    known = search.of_log(log.contents.of(records.Trial), here)
+    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, here))
     medians = [median(one.times_s) for one in defaults]
     size = _batch(target, job)
     pace = search.Pace(size, FEW, (AHEAD if overlaps else TURN) * size, REPEATS_S[target.kind])
@@ -157,7 +158,12 @@ def _batch(target: Target, job: records.Job) -> int:
     return GUIDED_BATCH if job.strategy == generation.GUIDED else BATCHES[target.kind]
 
 
-def _defaults_of(log: Log, machine: str, threads: int) -> Dict[str, List[float]]:
-    """Times of default schedules that an earlier job measured here, with as many threads, by task."""
-    here = {one.job for one in log.contents.of(records.Job) if (one.machine, one.threads) == (machine, threads)}
+def _jobs_here(log: Log, job: records.Job) -> Set[str]:
+    """Of those logged so far: all that measured on the same machine with as many threads."""
+    alike = (job.machine, job.threads)
+    return {one.job for one in log.contents.of(records.Job) if (one.machine, one.threads) == alike}
+
+
+def _defaults_of(log: Log, here: AbstractSet[str]) -> Dict[str, List[float]]:
+    """Times of default schedules that an earlier job measured here, by task."""
     return {one.task: [ns / 1e9 for ns in one.times_ns] for one in log.contents.of(records.Default) if one.job in here}

@@ -49,7 +49,8 @@ class Progress:
         return self.weight * self.best_s
 
     def worth(self) -> float:
-        """What the next batch promises, by what it costs: loops with many branches take minutes to think about."""
+        """What the next batch promises, by what it costs: a batch of a large computation takes longer to think of than
+        to measure."""
         return self.promise_s() / (BATCH_S + self.thought_s)
 
     def promise_s(self) -> float:

@@ -5,7 +5,7 @@ and the meter busy. Where measuring and computing would disturb each other they 
 """
 
 import statistics
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments
@@ -52,6 +52,8 @@ class Known(NamedTuple):
     trace: str
     args_info: str
     times_s: Sequence[float]
+    here: bool = True
+    """Whether this machine measured it, with as many threads: only such times stand beside this job's."""
 
 
 class Search:
@@ -78,7 +80,7 @@ class Search:
         """What kept a task from being thought about, a sentence each."""
 
     def _progress(self, task: TuningTask, default_s: Optional[float]) -> Progress:
-        times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values()]
+        times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values() if one.here]
         batches = -(-len(times) // self._pace.batch)
         found = Progress(task.weight, default_s or SLOWEST_S, min(times, default=float("inf")), batches)
         found.trials = len(times)
@@ -138,7 +140,7 @@ class Search:
         return {
             "name": task.name,
             "workload": self._workloads[task.hash],
-            "known": [list(one) for one in known],
+            "known": [[one.trace, one.args_info, one.times_s] for one in known],
             "batch": self._pace.few if small(self.progress, place) else self._pace.batch,
         }
 
@@ -151,7 +153,7 @@ class Search:
         works: List[Work] = []
         first: Dict[str, int] = {}
         for index, proposal in enumerate(batch.proposals):
-            if proposal.trace in known:
+            if proposal.trace in known and known[proposal.trace].here:
                 batch.times_s[index] = known[proposal.trace].times_s
             elif first.setdefault(proposal.trace, index) != index:
                 batch.same[index] = first[proposal.trace]
@@ -191,10 +193,10 @@ class Search:
             self._journal.point(whole_s(self.progress))
 
 
-def of_log(trials: Sequence[Any]) -> Dict[str, Dict[str, Known]]:
-    """Trials of a log as a search knows them: the newest time of each schedule."""
+def of_log(trials: Sequence[Any], here: AbstractSet[str]) -> Dict[str, Dict[str, Known]]:
+    """Trials of a log as a search knows them: of each schedule the newest time, where it has one a job `here`'s."""
     known: Dict[str, Dict[str, Known]] = {}
-    for one in trials:
+    for one in sorted(trials, key=lambda one: one.job in here):
         seconds = [ns / 1e9 for ns in one.times_ns]
-        known.setdefault(one.task, {})[one.trace] = Known(one.trace, one.args_info, seconds)
+        known.setdefault(one.task, {})[one.trace] = Known(one.trace, one.args_info, seconds, one.job in here)
     return known

@@ -58,7 +58,7 @@ def searchers(kind: str, threads: int, overlaps: bool, guided: bool) -> int:
     """How many processes think about tasks: where they take turns with the measuring, one for every two cores."""
     there = len(cores())
     share = GUIDED_SEARCHING if guided else SEARCHING[kind]
-    # Two at least where there is room: a task that TVM's own search has to think about may take minutes.
+    # Two at least where there is room: a task that TVM's own search has to think about holds its process up.
     least = 2 if overlaps and there - threads > 2 else 1
     return max(least, round(share * (there - threads)) if overlaps else there // 2)
 
