@@ -21,6 +21,7 @@ from harness.host.selfbench.tuning_kills import kill_often
 from harness.jobs import Failure, Tuned, TuneJob
 from harness.records import BuildOptions, InferenceOptions, Ingredients
 from harness.records.tuning import Choice, Default, End, Header, Job, Task, Trial
+from harness.schedules import LEAST_REPEATS, median
 from harness.trials import LOG
 
 TRIALS, MORE = 8, 4
@@ -130,8 +131,14 @@ def test_default_times_with_other_threads_are_not_taken_over(jobs: Jobs, model: 
     shutil.copytree(str(jobs.log), str(log))
     answer = done(asked(model, log, job="abababababab", threads=2, trials=1), tmp_path / "1")
     assert isinstance(answer, Tuned), answer
-    fresh = {one.task for one in trials.read(log / LOG).of(Default) if one.job == "abababababab"}
-    assert fresh == {one.task for one in jobs.before.of(Task)}
+    contents = trials.read(log / LOG)
+    fresh = {one.task: median(one.times_ns) for one in contents.of(Default) if one.job == "abababababab"}
+    assert set(fresh) == {one.task for one in jobs.before.of(Task)}
+    weights = {one.task: one.weight for one in contents.of(Task)}
+    by_defaults = sum(weights[task] * (default or 0.0) for task, default in fresh.items())
+    assert answer.curve[0].estimated_ns == pytest.approx(by_defaults, rel=1e-4), "nor are times of schedules"
+    chosen = [one for one in contents.of(Choice) if one.job == "abababababab"]
+    assert all(len(one.tuned_ns) >= LEAST_REPEATS for one in chosen), "earlier schedules still meet their defaults"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class Space:
     def __init__(self, module: Any, target: Any, name: str, how: "How", model: Any) -> None:
         ms = schedules()
         self._model, database = model, ms.database.MemoryDatabase()
-        self._by_chance = how.strategy == REPLAY or blocks(module) > MANY_BLOCKS
+        self._by_chance = by_chance(how.strategy, module)
         walks = strategy(ms, self._by_chance, target)
         self._context = _context(ms, module, target, walks, name, how)
         self._context.pre_tuning(1 << 30, how.batch, None, database, model)
@@ -214,6 +214,11 @@ def spelled(target: Any) -> str:
     from harness.backends._tvm_tuning.candidate import spell_target
 
     return json.dumps(spell_target(target))
+
+
+def by_chance(strategy_: str, module: Any) -> bool:
+    """Whether a job of this strategy draws a task's schedules by chance alone."""
+    return strategy_ == REPLAY or blocks(module) > MANY_BLOCKS
 
 
 def default_strategy(kind: str) -> str:

@@ -1,9 +1,9 @@
-"""TVM's own tuner on the tasks of a job, with the job's rules, strategy, population, cost model, seed and batches: what
-ours is held against in trials a minute. It keeps no trial."""
+"""TVM's own tuner on the tasks of a job, with its rules, its strategy of each task, population, cost model, seed and
+batches: what ours is held against in trials a minute. It keeps no trial."""
 
 import tempfile
 import time
-from typing import Any, Tuple
+from typing import Any, List, Tuple
 
 from harness.backends._tvm_target import Target
 from harness.backends._tvm_tuning import generation, prepared, rules, sharing
@@ -23,14 +23,20 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
     tasks = sorted(generation.extracted(loops, counting), key=lambda one: generation.task_hash(one.dispatched[0]))
     model = generation.cost_model(job.cost_model, len(sharing.cores()), job.seed)
     with tempfile.TemporaryDirectory(prefix="harness-stock-") as folder:
-        contexts, weights = ms.relax_integration.extracted_tasks_to_tune_contexts(
-            tasks,
-            folder,
-            space=rules.space(ms, target.tvm),
-            strategy=rules.strategy(ms, job.strategy == generation.REPLAY, target.tvm),
-            num_threads=len(sharing.cores()),
-            seed=job.seed,
-        )
+        contexts: List[Any] = []
+        weights: List[float] = []
+        for by_chance in (False, True):
+            alike = [one for one in tasks if generation.by_chance(job.strategy, one.dispatched[0]) is by_chance]
+            found = ms.relax_integration.extracted_tasks_to_tune_contexts(
+                alike,
+                folder,
+                space=rules.space(ms, target.tvm),
+                strategy=rules.strategy(ms, by_chance, target.tvm),
+                num_threads=len(sharing.cores()),
+                seed=job.seed,
+            )
+            contexts += found[0]
+            weights += found[1]
         start = time.monotonic()
         database = ms.tune.tune_tasks(
             tasks=contexts,
