@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import msgspec
 
 from harness.records import digest
-from harness.records.tuning import Choice, Default, End, Job, Task, Trial, Tuning
+from harness.records.tuning import NOWHERE, Choice, Default, End, Job, Stand, Task, Trial, Tuning
 from harness.trials import Contents
 
 SPREADS = 2.0
@@ -146,30 +146,33 @@ def compact(contents: Contents) -> Contents:
 
 
 def _made_of_trials(contents: Contents) -> List[Choice]:
-    """Of tasks that no job has chosen for."""
+    """Of tasks that no job has chosen for: one for each stand that measured the default and a trial."""
     decided = {one.task for one in contents.of(Choice)}
-    defaults: Dict[str, Default] = {}
+    stands = {one.job: one.stand for one in contents.of(Job)}
+    defaults: Dict[Tuple[str, Stand], Default] = {}
     for one in sorted(contents.of(Default), key=_text):
-        defaults.setdefault(one.task, one)
-    best: Dict[str, Trial] = {}
+        defaults.setdefault((one.task, stands.get(one.job, NOWHERE)), one)
+    best: Dict[Tuple[str, Stand], Trial] = {}
     counts: Dict[str, int] = {}
     for trial in sorted(contents.of(Trial), key=_text):
         counts[trial.task] = counts.get(trial.task, 0) + 1
-        other = best.get(trial.task)
+        key = trial.task, stands.get(trial.job, NOWHERE)
+        other = best.get(key)
         if other is None or statistics.median(trial.times_ns) < statistics.median(other.times_ns):
-            best[trial.task] = trial
+            best[key] = trial
     found = []
-    for task, trial in best.items():
-        if task in decided or task not in defaults:
+    for key, trial in best.items():
+        task, _ = key
+        if task in decided or key not in defaults:
             continue
-        why = why_not(defaults[task].times_ns, trial.times_ns)
+        why = why_not(defaults[key].times_ns, trial.times_ns)
         found.append(
             Choice(
                 job=trial.job,
                 task=task,
                 trace_sha256=trace_hash(trial.trace),
                 trials=counts[task],
-                default_ns=defaults[task].times_ns,
+                default_ns=defaults[key].times_ns,
                 tuned_ns=trial.times_ns,
                 kept=not why,
                 why=why,

@@ -68,6 +68,20 @@ def test_a_job_that_was_killed_leaves_its_trials_to_choose_from(tmp_path: Path) 
     assert [one.trial.trace for one in schedules.chosen(trials.read(path))] == ["x"]
 
 
+def test_a_killed_jobs_trials_are_held_against_a_default_of_their_own_machine(tmp_path: Path) -> None:
+    """Faster than another machine's default says nothing; the order of the two jobs is one of chance."""
+    lines: List[Line] = [task("t1")]
+    for name, machine, default in (("a1", "fast", 50.0), ("b2", "slow", 900.0)):
+        lines.append(msgspec.structs.replace(job(name), machine=machine))
+        lines.append(Default(job=name, task="t1", times_ns=[default, default + 1, default + 2]))
+    lines.append(trial("t1", "x", 60.0, 61.0, 60.5))
+    contents = trials.read(log(tmp_path, *lines))
+    assert schedules.chosen(contents) == []
+    assert schedules.choices(contents)["t1"].why == "not faster than the default schedule"
+    slow = trial("t1", "y", 400.0, 401.0, 402.0, job="b2")
+    assert [one.trial.trace for one in schedules.chosen(trials.read(log(tmp_path / "2", *lines, slow)))] == ["y"]
+
+
 @pytest.mark.parametrize(
     ("default", "tuned", "why"),
     [

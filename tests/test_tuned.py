@@ -1,6 +1,7 @@
 """Tuning for real, on a network of one convolution: from `make tune` to a tuned row, and whatever ends it early."""
 
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def test_ctrl_c_ends_a_search_with_its_choice_made(stopped: Stopped) -> None:
 
 @WITH_TVM
 def test_a_search_goes_on_and_leads_to_a_tuned_row(
-    stopped: Stopped, little: Path, models_dir: Path, capsys: pytest.CaptureFixture
+    stopped: Stopped, little: Path, models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     results = stopped.results
     (path,) = results.glob(f"tuning/*/{LOG}")
@@ -110,8 +111,14 @@ def test_a_search_goes_on_and_leads_to_a_tuned_row(
     assert second.startswith(first), "a log only grows"
     assert len(trials.read(path).of(Trial)) == count
     assert main(["tune", *asked, *QUICK, "--trials", str(count), "--minutes", "2"]) == 0
-    assert "as many trials as that are there" in capsys.readouterr().out
+    assert "as many trials were made here already" in capsys.readouterr().out
     assert path.read_bytes() == second
+
+    others = tmp_path / "results"
+    shutil.copytree(str(results / "tuning"), str(others / "tuning"))
+    asked_of_two = [*words(little, others, models_dir), "--threads", "2"]
+    assert main(["tune", *asked_of_two, *QUICK, "--trials", "1", "--minutes", "2"]) == 0
+    assert "1 new trials in" in capsys.readouterr().out, "trials of another number of threads are none of these"
 
     assert main(["bench", *asked, "--variants", "untuned,tuned", "--rounds", "1", "--max-seconds", "1"]) == 0
     data = runs.load_one(runs.find(results, None))

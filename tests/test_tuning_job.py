@@ -22,7 +22,7 @@ from harness.jobs import Failure, Tuned, TuneJob
 from harness.records import BuildOptions, InferenceOptions, Ingredients
 from harness.records.tuning import Choice, Default, End, Header, Job, Task, Trial
 from harness.schedules import LEAST_REPEATS, median
-from harness.trials import LOG
+from harness.trials import LOG, Log
 
 TRIALS, MORE = 8, 4
 SHA = "0" * 64
@@ -126,20 +126,51 @@ def test_the_estimate_falls_as_trials_are_made(jobs: Jobs) -> None:
     assert curve[-1].estimated_ns < curve[0].estimated_ns
 
 
-def test_default_times_with_other_threads_are_not_taken_over(jobs: Jobs, model: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    shutil.copytree(str(jobs.log), str(log))
-    answer = done(asked(model, log, job="abababababab", threads=2, trials=1), tmp_path / "1")
-    assert isinstance(answer, Tuned), answer
-    contents = trials.read(log / LOG)
-    fresh = {one.task: median(one.times_ns) for one in contents.of(Default) if one.job == "abababababab"}
+class Elsewhere:
+    """A job that went on with what others had found at another number of threads, where a poor schedule had won."""
+
+    def __init__(self, jobs: Jobs, model: Path, folder: Path) -> None:
+        log, name = folder / "log", "abababababab"
+        shutil.copytree(str(jobs.log), str(log))
+        header = trials.read_header(log / LOG)
+        assert header is not None
+        self.poor = max(jobs.contents.of(Trial), key=lambda one: median(one.times_ns) or 0.0)
+        self.poor_hash = schedules.trace_hash(self.poor.trace)
+        won = {"default_ns": [900.0] * 3, "tuned_ns": [1.0] * 3, "kept": True, "trials": 1}
+        with Log.open(log, header) as opened:
+            opened.append(Choice(job=JOBS[1], task=self.poor.task, trace_sha256=self.poor_hash, **won))
+        self.answer = done(asked(model, log, job=name, threads=2, trials=2), folder / "1")
+        self.contents = trials.read(log / LOG)
+        self.trials, self.defaults, self.choices = (
+            [one for one in self.contents.of(kind) if one.job == name] for kind in (Trial, Default, Choice)
+        )
+
+
+@pytest.fixture(scope="module")
+def elsewhere(jobs: Jobs, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
+    return Elsewhere(jobs, model, tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_default_times_with_other_threads_are_not_taken_over(elsewhere: Elsewhere, jobs: Jobs) -> None:
+    assert isinstance(elsewhere.answer, Tuned), elsewhere.answer
+    fresh = {one.task: median(one.times_ns) or 0.0 for one in elsewhere.defaults}
     assert set(fresh) == {one.task for one in jobs.before.of(Task)}
-    weights = {one.task: one.weight for one in contents.of(Task)}
-    by_defaults = sum(weights[task] * (default or 0.0) for task, default in fresh.items())
-    assert answer.curve[0].estimated_ns == pytest.approx(by_defaults, rel=1e-4), "nor are times of schedules"
-    chosen = [one for one in contents.of(Choice) if one.job == "abababababab" and one.trials]
-    assert len(chosen) >= 2
-    assert all(len(one.tuned_ns) >= LEAST_REPEATS for one in chosen), "earlier schedules still meet their defaults"
+    weights = {one.task: one.weight for one in elsewhere.contents.of(Task)}
+    by_defaults = sum(weights[task] * default for task, default in fresh.items())
+    assert elsewhere.answer.curve[0].estimated_ns == pytest.approx(by_defaults, rel=1e-4), "nor schedules' times"
+
+
+def test_what_other_threads_found_is_measured_first(elsewhere: Elsewhere, jobs: Jobs) -> None:
+    theirs = {(one.task, one.trace) for one in jobs.contents.of(Trial)}
+    assert len(elsewhere.trials) == 2
+    assert {(one.task, one.trace) for one in elsewhere.trials} < theirs
+
+
+def test_what_other_threads_chose_must_win_again(elsewhere: Elsewhere) -> None:
+    (met,) = [one for one in elsewhere.choices if one.trace_sha256 == elsewhere.poor_hash]
+    assert len(met.tuned_ns) >= LEAST_REPEATS
+    assert (median(met.tuned_ns) or 0.0) > 10, "a time that was measured, not the one that had won"
+    assert schedules.choices(elsewhere.contents)[elsewhere.poor.task].tuned_ns != [1.0] * 3
 
 
 @pytest.mark.parametrize(

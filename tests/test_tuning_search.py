@@ -7,7 +7,7 @@ import pytest
 
 from harness.backends._tvm_tuning.flow import Done, Work
 from harness.backends._tvm_tuning.meter import INVALID, MEASURED
-from harness.backends._tvm_tuning.search import HOPELESS, POOR, Known, Pace, Search, of_log
+from harness.backends._tvm_tuning.search import HOPELESS, POOR, Known, Pace, Search
 from harness.backends._tvm_tuning.searchers import Proposal, Thought
 
 PACE = Pace(batch=4, few=2, ahead=0, repeat_s=0.01)
@@ -110,7 +110,12 @@ class Book:
 
 
 def searched(
-    thinkers: Thinkers, trials: int, tasks: Sequence[Any] = (task("t"),), known: Any = None, device: Any = None
+    thinkers: Thinkers,
+    trials: int,
+    tasks: Sequence[Any] = (task("t"),),
+    known: Any = None,
+    device: Any = None,
+    first: Sequence[Thought] = (),
 ) -> Tuple[Search, Book, str]:
     book: Any = Book()
     defaults = [1.0] * len(tasks)
@@ -124,7 +129,7 @@ def searched(
         device or Device(),
         book,  # type: ignore[arg-type]
     )
-    return made, book, made.run(trials, lambda: "", lambda: 0.0)
+    return made, book, made.run(trials, lambda: "", lambda: 0.0, first)
 
 
 def test_a_schedule_that_is_proposed_twice_is_measured_once_and_learned_twice() -> None:
@@ -146,35 +151,27 @@ def test_what_an_earlier_job_measured_is_not_measured_again() -> None:
     assert search.progress[0].best_s == 0.002
 
 
-def test_a_schedule_of_another_machine_is_told_but_its_time_is_not_taken() -> None:
-    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (1e-9,), here=False)}}
-    thinkers = Thinkers([["a", "bb"]])
-    search, book, _ = searched(thinkers, 9, known=known)
-    assert thinkers.told[0][1]["known"] == [["a", "[]", (1e-9,)]]
-    assert book.lines == [("t", "a"), ("t", "bb")]
+def test_what_was_good_elsewhere_is_measured_before_anything_is_thought_of() -> None:
+    thinkers = Thinkers([["a", "bb", "ccc"]])
+    first = [Thought(0, [Proposal("module", one, "[]") for one in ("bb", "dddd")], "", 0.0)]
+    search, book, _ = searched(thinkers, 9, first=first)
+    assert book.lines == [("t", "bb"), ("t", "dddd"), ("t", "a"), ("t", "ccc")]
+    assert [one[0] for one in thinkers.told[0][1]["known"]] == ["bb", "dddd"], "whoever thinks is told of their times"
     assert search.progress[0].best_s == 0.001
-    assert search.known["t"]["a"] == Known("a", "[]", (0.001, 0.001), here=True)
 
 
-def test_of_a_schedules_times_the_newest_counts_but_first_one_of_here() -> None:
-    def trial(trace: str, job: str, ns: float) -> Any:
-        return SimpleNamespace(task="t", trace=trace, job=job, args_info="[]", times_ns=[ns])
-
-    lines = [trial("a", "mine", 5.0), trial("a", "other", 1.0), trial("b", "mine", 3.0), trial("b", "mine", 2.0)]
-    found = of_log([*lines, trial("c", "other", 7.0)], {"mine"})["t"]
-    assert [(one.trace, one.times_s[0] * 1e9, one.here) for one in sorted(found.values())] == [
-        ("a", pytest.approx(5.0), True),
-        ("b", pytest.approx(2.0), True),
-        ("c", pytest.approx(7.0), False),
-    ]
+def test_no_more_of_it_is_measured_than_trials_were_asked_for() -> None:
+    first = [Thought(0, [Proposal("module", one, "[]") for one in ("bb", "dddd")], "", 0.0)]
+    _, book, ended = searched(Thinkers([["a"]]), 1, first=first)
+    assert (book.lines, ended) == ([("t", "bb")], "trials")
 
 
 def test_candidates_slower_than_the_best_are_measured_less() -> None:
-    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (0.5,)), "b": Known("b", "[]", (0.1,), False)}}
+    known: Dict[str, Dict[str, Known]] = {"t": {"a": Known("a", "[]", (0.5,))}}
     device = Device()
     searched(Thinkers([["bb"]]), 1, known=known, device=device)
     (work,) = device.had
-    assert work.settings.poor_s == pytest.approx(POOR * 0.5), "the default takes 1 s, the best measured here 0.5 s"
+    assert work.settings.poor_s == pytest.approx(POOR * 0.5), "the default takes 1 s, the best 0.5 s"
     assert work.settings.hopeless_s == pytest.approx(HOPELESS * 0.5)
     assert work.settings.min_repeat_s == PACE.repeat_s
 

@@ -5,12 +5,25 @@ are nanoseconds of one call of the task, a number a repeat; they may be fraction
 """
 
 import math
-from typing import List, NamedTuple, Union
+from typing import List, NamedTuple, Tuple, Union
 
 from harness.records.record import Record
 
 LOG_SCHEMA = 1
 """Version of the lines of a trial log."""
+GPU_WORDS = ", compute capability"
+"""In the words of a CUDA device, after its name."""
+Stand = Tuple[str, int]
+"""What times were measured on, by `stand`: those of two cannot be compared."""
+NOWHERE: Stand = ("", 0)
+"""Of a job whose line is lost."""
+
+
+def stand(machine: str, threads: int) -> Stand:
+    """A machine by its words, and how many threads a call took, which matters to a CPU alone. What a GPU's words say
+    after its name, the driver, parts no two stands."""
+    device, gpu, _ = machine.partition(GPU_WORDS)
+    return device, 0 if gpu else threads
 
 
 class Tuning(Record, frozen=True):
@@ -69,6 +82,10 @@ class Job(Record, frozen=True, tag_field="kind", tag="job"):
     """The processor or device that measured, in words that name nobody's machine."""
     form: str = "plain"
     """How the graph was written before its tasks were taken from it, by the backend's name for it: `nhwc`."""
+
+    @property
+    def stand(self) -> Stand:
+        return stand(self.machine, self.threads)
 
 
 class Task(Record, frozen=True, tag_field="kind", tag="task"):

@@ -1,5 +1,6 @@
 """Default schedules against tuned ones, side by side: what each task keeps is decided by times of one hour, not two."""
 
+import contextlib
 import statistics
 from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -9,6 +10,7 @@ from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments, nanoseconds
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
 from harness.backends._tvm_tuning.search import Known
+from harness.backends._tvm_tuning.seeds import Earlier
 from harness.backends._tvm_tuning.tasks import TuningTask
 from harness.errors import BuildError
 from harness.schedules import LEAST_REPEATS, trace_hash, why_not
@@ -17,7 +19,8 @@ ROUNDS = 5
 CLEAR = 2.0
 """A default schedule that is so many times slower need not stand beside the tuned one: its first times count."""
 BEST = 2
-"""So many of a task's schedules meet its default: the best of many times is partly luck."""
+"""So many of a task's schedules meet its default, the best of many times being partly luck; and beside them the one
+that an engine would get now, wherever that was chosen: it stays only where it wins here."""
 NO_TIME = "no trial of this task has a time"
 BROKE = "its best schedules had no time when they were measured again"
 UNMEASURED = "the default schedule had no time"
@@ -66,62 +69,82 @@ def measure_defaults(
     return [found[place] for place in range(len(tasks))]
 
 
-def _of_default(key: Any, task: TuningTask, settings: Settings) -> Work:
-    return Work(key, task.default, task.args_info, settings, "", True)
+def _of_default(key: Any, task: TuningTask, settings: Settings, library: str = "") -> Work:
+    return Work(key, "" if library else task.default, task.args_info, settings, library, True)
+
+
+class Match(NamedTuple):
+    """What stands beside a task's default schedule."""
+
+    task: TuningTask
+    default: Defaults
+    best: Sequence[Known]
+    """The fastest of this stand."""
+    standing: Optional[Known]
+    """What an engine would get now."""
+
+    def others(self) -> List[Known]:
+        """All but the default, each once."""
+        if self.standing is None or self.standing.trace in {one.trace for one in self.best}:
+            return list(self.best)
+        return [*self.best, self.standing]
 
 
 def compare(
     tasks: Sequence[TuningTask],
     defaults: Sequence[Defaults],
-    known: Dict[str, Dict[str, Known]],
+    earlier: Earlier,
     workloads: Dict[str, str],
     flow: Flow,
     journal: Journal,
     max_seconds: float,
 ) -> List[Verdict]:
     """One verdict a task, each of them logged; rounds are fewer where the job's time is up."""
-    runners: Dict[Tuple[int, int], str] = {}
-    """Libraries by task and schedule, the default one being 0."""
-    takes = {(place, 0): task.args_info for place, task in enumerate(tasks)}
-    candidates = [worth_comparing(known.get(task.hash, {}), one) for task, one in zip(tasks, defaults)]
-    works = []
-    for place, (task, default, best) in enumerate(zip(tasks, defaults, candidates)):
-        if best and default.times_s:
-            if not clearly_slower(default, best):
-                if default.library:
-                    runners[place, 0] = default.library
-                else:
-                    works.append(_of_default((place, 0), task, ONCE))
-            for rank, one in enumerate(best, start=1):
-                module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
-                takes[place, rank] = arguments(one.args_info)
-                works.append(Work((place, rank), module, takes[place, rank], ONCE, "", True))
-    flow.add(works)
-    runners.update({done.work.key: done.library for done in _all(flow) if done.library})
-    times: Dict[Tuple[int, int], List[float]] = {key: [] for key in runners}
-    for place, default in enumerate(defaults):
-        if (place, 0) not in runners:
-            times[place, 0] = nanoseconds(default.times_s)
+    matches = []
+    for task, default in zip(tasks, defaults):
+        best = worth_comparing(earlier.known.get(task.hash, {}), default)
+        matches.append(Match(task, default, best, earlier.standing.get(task.hash)))
+    for place, match in enumerate(matches):
+        flow.add(_works(place, match, workloads[match.task.hash], journal.target))
+    # From here on nothing is built: each work is its library.
+    sound = {one.work.key: one.work._replace(module="", library=one.library) for one in _all(flow) if one.library}
+    times: Dict[Tuple[int, int], List[float]] = {key: [] for key in sound}
     flow.one_place = True
     for round_number in range(ROUNDS):
         if round_number >= LEAST_REPEATS and journal.seconds() > max_seconds:
             break
-        keys = sorted(runners, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
-        flow.add([Work(key, "", takes[key], ONCE, runners[key], True) for key in keys])
+        keys = sorted(sound, key=lambda key: (key[0], key[1] if round_number % 2 == 0 else -key[1]))
+        flow.add([sound[key] for key in keys])
         for done in _all(flow):
             if done.outcome == MEASURED:
                 times[done.work.key] += nanoseconds(done.times_s)
-    return [
-        _verdict(place, task, candidates[place], times, len(known.get(task.hash, {})), journal)
-        for place, task in enumerate(tasks)
-    ]
+    found = []
+    for place, match in enumerate(matches):
+        default_ns = times.get((place, 0), nanoseconds(match.default.times_s))
+        others = {rank: times.get((place, rank), []) for rank in range(1, len(match.others()) + 1)}
+        found.append(_verdict(match, default_ns, others, len(earlier.known.get(match.task.hash, {})), journal))
+    return found
+
+
+def _works(place: int, match: Match, workload: str, target: str) -> List[Work]:
+    """What is to be built, by task and schedule, the default one being 0; nothing where there is none to compare."""
+    task, default = match.task, match.default
+    if not match.others() or not default.times_s:
+        return []
+    works = []
+    if not (match.best and clearly_slower(default, match.best)):
+        works.append(_of_default((place, 0), task, ONCE, default.library))
+    for rank, one in enumerate(match.others(), start=1):
+        # One that TVM cannot make any more, as another release may have written it, has no time.
+        with contextlib.suppress(Exception):
+            module = generation.rebuilt(workload, one.trace, one.args_info, target)
+            works.append(Work((place, rank), module, arguments(one.args_info), ONCE, "", True))
+    return works
 
 
 def clearly_slower(default: Defaults, best: Sequence[Known]) -> bool:
-    """No times of another machine, and none that a busy machine has spread: then the two stand side by side after
-    all."""
-    if not best[0].here:
-        return False
+    """Whether a default's first times are enough: not where a busy machine has spread either, then the two stand side
+    by side after all."""
     slower = statistics.median(default.times_s) > CLEAR * statistics.median(best[0].times_s)
     return slower and not why_not(nanoseconds(default.times_s), nanoseconds(best[0].times_s))
 
@@ -134,35 +157,32 @@ def _all(flow: Flow) -> List[Done]:
 
 
 def worth_comparing(known: Dict[str, Known], default: Defaults) -> List[Known]:
-    """Those worth comparing: the fastest ones that were measured here, if any of them was faster than the default
-    schedule, and then the fastest of other machines, whose times say nothing about this one."""
-    here, others = ([one for one in _fastest_first(known) if one.here is wanted][:BEST] for wanted in (True, False))
-    if here and default.times_s:
-        faster = statistics.median(here[0].times_s) < statistics.median(default.times_s)
-        here = here if faster else here[:1]
-    return here + others
-
-
-def _fastest_first(known: Dict[str, Known]) -> List[Known]:
-    return sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))
+    """The fastest ones, or the fastest alone where not even that was faster than the default schedule."""
+    ordered = sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))[:BEST]
+    if not ordered or not default.times_s:
+        return ordered
+    faster = statistics.median(ordered[0].times_s) < statistics.median(default.times_s)
+    return ordered if faster else ordered[:1]
 
 
 def _verdict(
-    place: int,
-    task: TuningTask,
-    best: Sequence[Known],
-    times: Dict[Tuple[int, int], List[float]],
-    trials: int,
-    journal: Journal,
+    match: Match, default: List[float], others: Dict[int, List[float]], trials: int, journal: Journal
 ) -> Verdict:
-    default = times.get((place, 0), [])
-    measured = {rank: times[place, rank] for rank in range(1, len(best) + 1) if times.get((place, rank))}
-    winner: Optional[int] = min(measured, key=lambda rank: statistics.median(measured[rank]), default=None)
-    if winner is None or not default:
-        why = NO_TIME if not best else BROKE if default else UNMEASURED
+    """By the times of the default and, by rank from 1, of the others, in nanoseconds; none where one had none."""
+    task, ranked = match.task, match.others()
+    measured = {rank: times for rank, times in others.items() if times}
+    winner = min(measured, key=lambda rank: statistics.median(measured[rank]), default=0)
+    now = "" if match.standing is None else match.standing.trace
+    for rank, one in enumerate(ranked, start=1):
+        if one.trace == now and rank != winner and default:
+            # A line of its own, since what an earlier job chose elsewhere must not outlive having lost here.
+            why = why_not(default, others[rank]) if others[rank] else BROKE
+            journal.choice(task.hash, trace_hash(one.trace), trials, default, others[rank], why)
+    if not winner or not default:
+        why = NO_TIME if not ranked else BROKE if default else UNMEASURED
         trace, tuned = "", []
     else:
-        trace, tuned = trace_hash(best[winner - 1].trace), measured[winner]
+        trace, tuned = trace_hash(ranked[winner - 1].trace), measured[winner]
         why = why_not(default, tuned)
     journal.choice(task.hash, trace, trials, default, tuned, why)
     return Verdict(task, trials, default, tuned, not why, why)

@@ -3,17 +3,17 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import AbstractSet, Any, Callable, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_target import Target
-from harness.backends._tvm_tuning import finals, generation, prepared, search, sharing
+from harness.backends._tvm_tuning import finals, generation, prepared, search, seeds, sharing
 from harness.backends._tvm_tuning.builders import Builders
-from harness.backends._tvm_tuning.candidate import spell_target
+from harness.backends._tvm_tuning.candidate import first_line, spell_target
 from harness.backends._tvm_tuning.flow import Flow
 from harness.backends._tvm_tuning.journal import Journal
-from harness.backends._tvm_tuning.meter import Meter
+from harness.backends._tvm_tuning.meter import INVALID, Meter
 from harness.backends._tvm_tuning.progress import whole_s
-from harness.backends._tvm_tuning.searchers import Searchers
+from harness.backends._tvm_tuning.searchers import Proposal, Searchers, Thought
 from harness.backends._tvm_tuning.tasks import TuningTask, tasks_of
 from harness.errors import BuildError
 from harness.records import tuning as records
@@ -25,8 +25,8 @@ AHEAD, TURN = 4, 2
 it takes turns."""
 FINALS_SHARE = 0.15
 """Of a job's time, at most, for the comparison at its end."""
-FINAL_S = 0.9
-"""That the comparison of one task takes, about."""
+FINAL_S, STANDING_S = 0.9, 0.3
+"""That the comparison of one task takes, about; and what one more schedule in it takes."""
 BATCHES = {"cuda": 32, "llvm": 16}
 """Candidates that are proposed together, by the kind of target; TVM's own tuner takes as many."""
 GUIDED_BATCH = 12
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
     ended: str
     """`trials`, `time`, `stopped`, or `space` where no task has a schedule left to try."""
     known: int
-    """Trials of this model's tasks, earlier jobs' included."""
+    """Trials of this model's tasks, those of earlier jobs of this stand included."""
     reasons: Dict[str, int]
     """How often candidates had no time, by why."""
     said: List[str]
@@ -132,25 +132,26 @@ def _run(
         if task.hash not in workloads:
             workloads[task.hash] = generation.workload(task.module)
             journal.task(task, workloads[task.hash])
-    here = _jobs_here(log, job)
-    known = search.of_log(log.contents.of(records.Trial), here)
-    defaults = finals.measure_defaults(tasks, flow, journal, _defaults_of(log, here))
+    earlier = seeds.earlier(log.contents, job)
+    defaults = finals.measure_defaults(tasks, flow, journal, earlier.defaults_s)
     medians = [median(one.times_s) for one in defaults]
     size = _batch(target, job)
     pace = search.Pace(size, FEW, (AHEAD if overlaps else TURN) * size, REPEATS_S[target.kind])
-    searching = search.Search(tasks, medians, known, workloads, pace, searchers, flow, journal)
+    searching = search.Search(tasks, medians, earlier.known, workloads, pace, searchers, flow, journal)
     default_s = sum(task.weight * (one or 0.0) for task, one in zip(tasks, medians))
-    last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, FINAL_S * len(tasks))
+    finals_s = FINAL_S * len(tasks) + STANDING_S * len(earlier.standing)
+    last = job.max_seconds - min(FINALS_SHARE * job.max_seconds, finals_s)
 
     def until() -> str:
         estimated = whole_s(searching.progress)
         watch.told(Step(SEARCHING, journal.seconds(), journal.trials, len(tasks), default_s, estimated))
         return "stopped" if watch.stopped() else "time" if journal.seconds() >= last else ""
 
-    ended = searching.run(job.trials, until, lambda: journal.seconds() / last)
+    first = _first(tasks, earlier.seeds, workloads, journal)
+    ended = searching.run(job.trials, until, lambda: journal.seconds() / last, first)
     watch.told(Step(CHOOSING, journal.seconds(), journal.trials, len(tasks), default_s, whole_s(searching.progress)))
-    verdicts = finals.compare(tasks, defaults, known, workloads, flow, journal, job.max_seconds)
-    there = sum(len(known.get(task.hash, {})) for task in tasks)
+    verdicts = finals.compare(tasks, defaults, earlier, workloads, flow, journal, job.max_seconds)
+    there = sum(len(earlier.known.get(task.hash, {})) for task in tasks)
     return Outcome(verdicts, journal.end(flow.measuring_s), ended, there, journal.reasons, searching.said)
 
 
@@ -158,12 +159,20 @@ def _batch(target: Target, job: records.Job) -> int:
     return GUIDED_BATCH if job.strategy == generation.GUIDED else BATCHES[target.kind]
 
 
-def _jobs_here(log: Log, job: records.Job) -> Set[str]:
-    """Of those logged so far: all that measured on the same machine with as many threads."""
-    alike = (job.machine, job.threads)
-    return {one.job for one in log.contents.of(records.Job) if (one.machine, one.threads) == alike}
-
-
-def _defaults_of(log: Log, here: AbstractSet[str]) -> Dict[str, List[float]]:
-    """Times of default schedules that an earlier job measured here, by task."""
-    return {one.task: [ns / 1e9 for ns in one.times_ns] for one in log.contents.of(records.Default) if one.job in here}
+def _first(
+    tasks: Sequence[TuningTask], found: Dict[str, List[search.Known]], workloads: Dict[str, str], journal: Journal
+) -> List[Thought]:
+    """What was good elsewhere, as candidates; one that TVM no longer makes is counted as invalid."""
+    thoughts = []
+    for place, task in enumerate(tasks):
+        proposals = []
+        for one in found.get(task.hash, []):
+            try:
+                module = generation.rebuilt(workloads[task.hash], one.trace, one.args_info, journal.target)
+            except Exception as error:  # what TVM raises for a schedule that does not fit is of many classes
+                journal.no_time(INVALID, first_line(error))
+                continue
+            proposals.append(Proposal(module, one.trace, one.args_info))
+        if proposals:
+            thoughts.append(Thought(place, proposals, "", 0.0))
+    return thoughts

@@ -5,7 +5,7 @@ and the meter busy. Where measuring and computing would disturb each other they 
 """
 
 import statistics
-from typing import AbstractSet, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments
@@ -52,8 +52,6 @@ class Known(NamedTuple):
     trace: str
     args_info: str
     times_s: Sequence[float]
-    here: bool = True
-    """Whether this machine measured it, with as many threads: only such times stand beside this job's."""
 
 
 class Search:
@@ -80,26 +78,31 @@ class Search:
         """What kept a task from being thought about, a sentence each."""
 
     def _progress(self, task: TuningTask, default_s: Optional[float]) -> Progress:
-        times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values() if one.here]
+        times = [statistics.median(one.times_s) for one in self.known.get(task.hash, {}).values()]
         batches = -(-len(times) // self._pace.batch)
         found = Progress(task.weight, default_s or SLOWEST_S, min(times, default=float("inf")), batches)
         found.trials = len(times)
         return found
 
-    def run(self, trials: int, until: Callable[[], str], spent: Callable[[], float]) -> str:
+    def run(
+        self, trials: int, until: Callable[[], str], spent: Callable[[], float], first: Sequence[Thought] = ()
+    ) -> str:
         """Until so many trials are logged, or `until` gives a reason, or no task has a new candidate; tells which.
 
+        `first` is measured before anything is thought of.
+
         What is on its way then is dropped, but for the candidate that is being measured, and those that are built
-        within GRACE_S. `spent` is the share of the
-        job's time that is gone.
+        within GRACE_S. `spent` is the share of the job's time that is gone.
         """
         ended = ""
-        last = self._journal.trials + trials
-        first = self._journal.trials
+        begun = self._journal.trials
+        last = begun + trials
         self._journal.point(whole_s(self.progress))
+        for thought in first:
+            self._start(thought, last)
         while not ended:
             if self._journal.trials + self._flow.waiting() < last:
-                self._ask(max(spent(), (self._journal.trials - first) / trials))
+                self._ask(max(spent(), (self._journal.trials - begun) / trials))
             if not self._batches and not self._searchers.thinking() and self._next([], 0.0) is None:
                 ended = "space"
             for done in self._flow.step(self._searchers.wakers(), thinking=bool(self._searchers.thinking())):
@@ -140,7 +143,7 @@ class Search:
         return {
             "name": task.name,
             "workload": self._workloads[task.hash],
-            "known": [[one.trace, one.args_info, one.times_s] for one in known],
+            "known": [list(one) for one in known],
             "batch": self._pace.few if small(self.progress, place) else self._pace.batch,
         }
 
@@ -153,7 +156,7 @@ class Search:
         works: List[Work] = []
         first: Dict[str, int] = {}
         for index, proposal in enumerate(batch.proposals):
-            if proposal.trace in known and known[proposal.trace].here:
+            if proposal.trace in known:
                 batch.times_s[index] = known[proposal.trace].times_s
             elif first.setdefault(proposal.trace, index) != index:
                 batch.same[index] = first[proposal.trace]
@@ -191,12 +194,3 @@ class Search:
             self._batches.remove(batch)
             self._searchers.learn(batch.place, batch.times_s)
             self._journal.point(whole_s(self.progress))
-
-
-def of_log(trials: Sequence[Any], here: AbstractSet[str]) -> Dict[str, Dict[str, Known]]:
-    """Trials of a log as a search knows them: of each schedule the newest time, where it has one a job `here`'s."""
-    known: Dict[str, Dict[str, Known]] = {}
-    for one in sorted(trials, key=lambda one: one.job in here):
-        seconds = [ns / 1e9 for ns in one.times_ns]
-        known.setdefault(one.task, {})[one.trace] = Known(one.trace, one.args_info, seconds, one.job in here)
-    return known

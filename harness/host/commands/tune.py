@@ -15,7 +15,13 @@ from harness.jobs import AUTO, Failure, Tuned
 
 STRATEGY_HELP = "How schedules are searched for: guided (GPUs), evolutionary, replay-trace; auto takes what fits."
 EFFORT: List[options.Decorator] = [
-    options.option("--trials", type=int, default=2000, show_default=True, help="Trials of each model, in all."),
+    options.option(
+        "--trials",
+        type=int,
+        default=2000,
+        show_default=True,
+        help="Trials of each model, in all, on one machine with one number of threads.",
+    ),
     options.option("--minutes", type=float, default=60, show_default=True, help="At most, for each model."),
     options.option("--strategy", default=AUTO, show_default=True, help=STRATEGY_HELP),
     options.option("--cost-model", default="xgb", show_default=True, help="What guesses times: xgb or random."),
@@ -53,7 +59,7 @@ def said(one: Ended, verbose: bool) -> List[str]:
     """A job in a few lines; with `verbose` also what each task got."""
     answer, kept = one.answer, f"; every trial that had ended is kept in {one.folder}" if one.folder else ""
     if answer is None:
-        return [f"{one.name}: as many trials as that are there; a larger TRIALS adds more"]
+        return [f"{one.name}: as many trials were made here already; a larger TRIALS adds more"]
     if isinstance(answer, Failure):
         return [f"{one.name}: {answer.status}: {answer.reason}{kept if answer.status == 'crashed' else ''}"]
     rate = answer.new_trials / answer.seconds * 60 if answer.seconds else 0

@@ -125,7 +125,9 @@ def curve(contents: Contents, jobs: Sequence[Job], ends: Dict[str, End]) -> List
 
 def _worked_out(contents: Contents, job: Job) -> List[Point]:
     weights = {one.task: one.weight for one in contents.of(Task)}
-    best = {task: value for task, value in _defaults(contents).items() if task in weights}
+    alike = {one.job for one in contents.of(Job) if one.stand == job.stand}
+    defaults = (one for one in contents.of(Default) if one.job in alike and one.task in weights)
+    best = {one.task: statistics.median(one.times_ns) for one in defaults}
     found = []
     own = (one for one in contents.of(Trial) if one.job == job.job)
     for count, trial in enumerate(own, start=1):

@@ -17,7 +17,7 @@ from harness.host.tuning import logs, watching
 from harness.host.tuning.effort import Effort
 from harness.jobs import Failure, Tuned, TuneJob
 from harness.records import Experiment, InferenceOptions, Ingredients, Machine
-from harness.records.tuning import End, Header, Job, Trial
+from harness.records.tuning import End, Header, Job, Trial, stand
 from harness.trials import LOG, Contents
 
 CHOICE_LIMIT_S = 1800.0
@@ -56,11 +56,14 @@ def tune(
     stop: watching.Stop,
     fleet: Optional[Fleet] = None,
 ) -> Union[Tuned, Failure, None]:
-    """None where the log has as many trials as were asked for. Raises what the log raises (RecordError)."""
+    """None where the log has as many trials of this stand as were asked for.
+
+    Raises what the log raises (RecordError).
+    """
     folder = logs.folder(results, work.header)
     place = board.tuning(folder, work.header)
     known = _known(folder, work.header)
-    missing = effort.trials - (0 if known is None else len(known.of(Trial)))
+    missing = effort.trials - (0 if known is None else _trials_here(known, work))
     if missing < 1 and known is not None and not _unfinished(known):
         return None
     wanted = effort._replace(trials=max(1, missing))
@@ -96,6 +99,12 @@ def _known(folder: Path, header: Header) -> Optional[Contents]:
     found = trials.read(folder / LOG)
     trials.check_same(found.header, header, str(folder / LOG))
     return found
+
+
+def _trials_here(known: Contents, work: Work) -> int:
+    """Those whose times count where `work` measures: others only say what to try first."""
+    here = {one.job for one in known.of(Job) if one.stand == stand(work.machine, work.inference.threads)}
+    return sum(one.job in here for one in known.of(Trial))
 
 
 def _unfinished(known: Contents) -> bool:
