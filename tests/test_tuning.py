@@ -1,7 +1,8 @@
 """Tuning as the host sees it: variants of plans, which records an engine is built with, and every wrong question."""
 
 from pathlib import Path
-from typing import Dict, List, Optional
+from types import SimpleNamespace
+from typing import Any, Dict, List, Optional
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from harness.host import plan as plans
 from harness.host.cli import main
 from harness.host.plan import Overrides
 from harness.host.tuning import account, effort, logs, story
+from harness.host.tuning.job import measures
 from harness.jobs import Failure
 from harness.records import BackendFacts, BuildOptions, Experiment, InferenceOptions
 from harness.records.tuning import Line, Point, Task, Trial
@@ -247,6 +249,22 @@ def test_effort_is_checked() -> None:
     assert effort.checked(10, 0.5, "auto", "xgb") == effort.Effort(10, 0.5)
     with pytest.raises(PlanError, match="could ever be measured"):
         effort.checked(10**9, 1, "evolutionary", "xgb")
+
+
+@pytest.mark.parametrize(
+    ("io_memory", "module", "words"),
+    [
+        ("host", None, "AMD EPYC"),
+        ("host", "NVIDIA Jetson AGX Orin", "NVIDIA Jetson AGX Orin, AMD EPYC"),
+        ("pinned", None, "Orin, compute capability 8.7"),
+        ("pinned", "NVIDIA Jetson AGX Orin", "NVIDIA Jetson AGX Orin, Orin, compute capability 8.7"),
+    ],
+)
+def test_a_log_says_what_measured(io_memory: str, module: Optional[str], words: str) -> None:
+    machine: Any = SimpleNamespace(cpu_model="AMD EPYC", cuda_device="Orin, compute capability 8.7", module=module)
+    inference = InferenceOptions(threads=1, io_memory=io_memory)
+    experiment: Any = SimpleNamespace(inference=inference)
+    assert measures(machine, experiment) == words
 
 
 def of_log(tmp_path: Path, *lines: Line) -> account.Account:

@@ -22,8 +22,11 @@ NOWHERE: Stand = ("", 0)
 def stand(machine: str, threads: int) -> Stand:
     """A machine by its words, and how many threads a call took, which matters to a CPU alone. What a GPU's words say
     after its name, the driver, parts no two stands."""
-    device, gpu, _ = machine.partition(GPU_WORDS)
-    return device, 0 if gpu else threads
+    return without_driver(machine), 0 if GPU_WORDS in machine else threads
+
+
+def without_driver(machine: str) -> str:
+    return machine.partition(GPU_WORDS)[0]
 
 
 class Tuning(Record, frozen=True):

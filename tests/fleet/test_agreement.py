@@ -53,6 +53,20 @@ def test_a_board_of_another_version_is_refused() -> None:
     assert VERSION in said
 
 
+def test_boards_of_one_target_but_different_kinds_are_refused() -> None:
+    """Two modules of Jetson have one chip's words and one target, and not one speed."""
+    big, small = (msgspec.structs.replace(machine(ORIN), module=f"NVIDIA Jetson {one}") for one in ("AGX", "Nano"))
+    said = refused({"a": big, "b": small, "c": small}, machine(), "nvidia/jetson-agx-orin-64gb")
+    assert "a: NVIDIA Jetson AGX, x; b, c: NVIDIA Jetson Nano, x" in said
+    assert "tune-merge" in said
+    cards = [
+        msgspec.structs.replace(machine(), cuda_device=f"{one}, compute capability 9.0") for one in ("H100", "H200")
+    ]
+    assert "a: x, H100; b: x, H200" in refused({"a": cards[0], "b": cards[1]}, machine())
+    newer = msgspec.structs.replace(machine(), cuda_device="H100, compute capability 9.0, driver for CUDA 13.0")
+    check({"a": cards[0], "b": newer}, machine())
+
+
 def test_a_target_that_is_not_this_machines_must_be_named() -> None:
     said = refused({"a": machine(ORIN)}, machine())
     assert ORIN in said

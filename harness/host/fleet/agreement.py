@@ -1,9 +1,11 @@
-"""Whether boards can measure for one tuning job: trials are kept by target and TVM's version, so those must be one."""
+"""Whether boards can measure for one tuning job: trials are kept by target and TVM's version, and their times compared,
+so those must be one, and the boards of one kind."""
 
 from typing import Dict, List, Mapping, Optional
 
 from harness.errors import PlanError
 from harness.records import BackendFacts, Machine
+from harness.records.tuning import without_driver
 
 BACKEND = "tvm"
 
@@ -22,6 +24,21 @@ def check(machines: Mapping[str, Machine], here: Machine, target: Optional[str] 
         raise PlanError(f"BOARD: no TVM on {', '.join(missing)}; leave it out or mend it")
     _check_versions(facts, ours)
     _check_targets(facts, ours, target)
+    _check_kinds(machines)
+
+
+def _check_kinds(machines: Mapping[str, Machine]) -> None:
+    """One chip is sold in several modules, one target fits many chips."""
+    by_kind: Dict[str, List[str]] = {}
+    for name, one in machines.items():
+        words = [one.module, one.cpu_model, without_driver(one.cuda_device or "")]
+        by_kind.setdefault(", ".join(word for word in words if word), []).append(name)
+    if len(by_kind) > 1:
+        said = "; ".join(f"{', '.join(names)}: {kind}" for kind, names in by_kind.items())
+        raise PlanError(
+            f"BOARD: these boards are of different kinds ({said}), whose times cannot be compared: tune on each kind, "
+            "and put what was found together with make tune-merge"
+        )
 
 
 def _check_versions(facts: Dict[str, BackendFacts], ours: BackendFacts) -> None:

@@ -40,10 +40,10 @@ class Work(NamedTuple):
 
 
 def measures(machine: Machine, experiment: Experiment) -> str:
-    """What measures on a machine, in a trial log's words."""
-    if experiment.inference.processor == "gpu" and machine.cuda_device is not None:
-        return machine.cuda_device
-    return machine.cpu_model
+    """What measures on a machine, in a trial log's words: a module's before its chip's, which others have as well."""
+    gpu = machine.cuda_device if experiment.inference.processor == "gpu" else None
+    chip = machine.cpu_model if gpu is None else gpu
+    return chip if machine.module is None else f"{machine.module}, {chip}"
 
 
 def tune(
