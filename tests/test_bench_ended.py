@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import List, Optional
 
 import pytest
 
 from harness.host import runs
-from tests.processes import parent_of
+from tests.processes import comes_about, gone, parent_of
 from tests.small_bench import ROOT
 
 CELLS = 6
@@ -35,12 +34,11 @@ def start(models_dir: Path, results: Path, *more: str) -> "subprocess.Popen[byte
 
 
 def wait_for_results(results: Path, count: int) -> List[Path]:
-    for _ in range(600):
-        found = sorted((results / "mine").glob("local/*/*/result.json"))
-        if len(found) >= count:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"no {count} results in time")
+    def found() -> List[Path]:
+        return sorted((results / "mine").glob("local/*/*/result.json"))
+
+    assert comes_about(lambda: len(found()) >= count), f"no {count} results in time"
+    return found()
 
 
 def worker_of(host: int, verb: str = "bench") -> Optional[int]:
@@ -64,22 +62,13 @@ def wait_for_worker(host: "subprocess.Popen[bytes]") -> int:
     return worker
 
 
-def gone(process: int) -> bool:
-    path = Path(f"/proc/{process}/stat")
-    return not path.exists() or path.read_text().rsplit(")", 1)[1].split()[0] == "Z"
-
-
 def test_kill_9_of_the_whole_run_loses_nothing(models_dir: Path, ready: Path) -> None:
     host = start(models_dir, ready)
     before = {path: path.read_bytes() for path in wait_for_results(ready, 3)}
     worker = wait_for_worker(host)
     host.kill()
     host.communicate()
-    for _ in range(100):
-        if gone(worker):
-            break
-        time.sleep(0.05)
-    assert gone(worker), "a worker must not go on measuring for nobody"
+    assert comes_about(lambda: gone(worker)), "a worker must not go on measuring for nobody"
 
     again = start(models_dir, ready)
     out, err = again.communicate(timeout=120)

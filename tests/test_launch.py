@@ -19,7 +19,7 @@ from harness.host.launch.exit import Exit
 from harness.host.launch.local import ROOT, LocalLauncher
 from harness.jobs import BuildJob, Failure, ProbeJob, ReferenceJob
 from harness.records import BuildOptions, Engine, Ingredients, Machine, Reference
-from tests.test_bench_ended import gone
+from tests.processes import comes_about, gone
 
 PROBE = ProbeJob(backends=["null"])
 
@@ -115,11 +115,7 @@ os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
     monkeypatch.setattr(sys, "executable", str(starter))
     answer, _ = ask(LocalBoard(tmp_path / "work"), "probe", PROBE, Machine, 60)
     assert isinstance(answer, Machine), "its own end is not disturbed"
-    for _ in range(100):
-        if gone(int(note.read_text())):
-            return
-        time.sleep(0.05)
-    pytest.fail("what the worker had started outlived it")
+    assert comes_about(lambda: gone(int(note.read_text()))), "what the worker had started outlived it"
 
 
 def test_a_hanging_worker_is_ended_at_its_limit(tmp_path: Path) -> None:
@@ -206,11 +202,7 @@ def test_a_worker_does_not_outlive_a_host_that_is_killed(tmp_path: Path) -> None
     host.kill()
     host.wait()
     host.stdout.close()
-    for _ in range(100):
-        if gone(worker):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"worker {worker} outlived its host")
+    assert comes_about(lambda: gone(worker)), f"worker {worker} outlived its host"
 
 
 @pytest.mark.parametrize(
