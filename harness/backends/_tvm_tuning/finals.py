@@ -9,7 +9,7 @@ from harness.backends._tvm_tuning import generation
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments, nanoseconds
 from harness.backends._tvm_tuning.meter import MEASURED, Settings
-from harness.backends._tvm_tuning.search import Known
+from harness.backends._tvm_tuning.search import Known, fastest_first
 from harness.backends._tvm_tuning.seeds import Earlier
 from harness.backends._tvm_tuning.tasks import TuningTask
 from harness.errors import BuildError
@@ -158,7 +158,7 @@ def _all(flow: Flow) -> List[Done]:
 
 def worth_comparing(known: Dict[str, Known], default: Defaults) -> List[Known]:
     """The fastest ones, or the fastest alone where not even that was faster than the default schedule."""
-    ordered = sorted(known.values(), key=lambda one: (statistics.median(one.times_s), one.trace))[:BEST]
+    ordered = fastest_first(known.values())[:BEST]
     if not ordered or not default.times_s:
         return ordered
     faster = statistics.median(ordered[0].times_s) < statistics.median(default.times_s)

@@ -8,12 +8,12 @@ import json
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from harness.backends._tvm_generation import part
-from harness.backends._tvm_tuning.rules import GUIDED_UNROLLED, MANY_BLOCKS, UNROLLED, blocks, space, strategy
+from harness.backends._tvm_tuning.rules import GUIDED_UNROLLED, REPLAY, UNROLLED, by_chance, space, strategy
 from harness.backends._tvm_tuning.traces import revived, written
 from harness.errors import Unsupported
 
-GUIDED, REPLAY = "guided", "replay-trace"
-"""Ours, for GPUs: `guided.py`. The others are TVM's; this one judges nothing."""
+GUIDED = "guided"
+"""Ours, for GPUs: `guided.py`. The others are TVM's."""
 STRATEGIES = (GUIDED, "evolutionary", REPLAY)
 COST_MODELS = ("xgb", "random")
 
@@ -214,11 +214,6 @@ def spelled(target: Any) -> str:
     from harness.backends._tvm_tuning.candidate import spell_target
 
     return json.dumps(spell_target(target))
-
-
-def by_chance(strategy_: str, module: Any) -> bool:
-    """Whether a job of this strategy draws a task's schedules by chance alone."""
-    return strategy_ == REPLAY or blocks(module) > MANY_BLOCKS
 
 
 def default_strategy(kind: str) -> str:

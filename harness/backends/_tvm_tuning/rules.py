@@ -6,6 +6,8 @@
 import re
 from typing import Any, List, NamedTuple, Sequence
 
+REPLAY = "replay-trace"
+"""TVM's strategy that draws each schedule by chance, and learns nothing."""
 UNROLLED = (0, 16, 64)
 """Steps that a schedule may unroll a loop to; 0 leaves it as it is. TVM's rules offer 512 too, and 1024 for CUDA: those
 are written out as 400 kB of source, over which CUDA's compiler sits for seconds, and for a CPU they take 1.0 s to build
@@ -44,10 +46,15 @@ def blocks(module: Any) -> int:
     return len(re.findall(r'\bwith T\.s?block\((?!"root")', str(module.script())))
 
 
-def strategy(ms: Any, by_chance: bool, target: Any) -> Any:
+def by_chance(job: str, module: Any) -> bool:
+    """Whether a task's schedules are drawn by chance alone; `job` is the name of its job's strategy."""
+    return job == REPLAY or blocks(module) > MANY_BLOCKS
+
+
+def strategy(ms: Any, chance: bool, target: Any) -> Any:
     """TVM's: each schedule drawn by chance, or its evolutionary search, which also gets what `guided.py` leaves."""
-    if by_chance:
-        return ms.search_strategy.SearchStrategy.create("replay-trace")
+    if chance:
+        return ms.search_strategy.SearchStrategy.create(REPLAY)
     size = SIZES[target.kind.name]
     return ms.search_strategy.EvolutionarySearch(
         population_size=size.population, init_min_unmeasured=size.unmeasured, genetic_num_iters=size.generations

@@ -5,7 +5,7 @@ and the meter busy. Where measuring and computing would disturb each other they 
 """
 
 import statistics
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from harness.backends._tvm_tuning.flow import Done, Flow, Work
 from harness.backends._tvm_tuning.journal import Journal, arguments
@@ -52,6 +52,10 @@ class Known(NamedTuple):
     trace: str
     args_info: str
     times_s: Sequence[float]
+
+
+def fastest_first(known: Iterable[Known]) -> List[Known]:
+    return sorted(known, key=lambda one: (statistics.median(one.times_s), one.trace))
 
 
 class Search:

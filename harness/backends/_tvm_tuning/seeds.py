@@ -4,10 +4,9 @@ Times are told apart by where they were measured (`records.tuning.Job.stand`): t
 another number of threads, say which schedules are worth a trial, and nothing about how long they take here.
 """
 
-import statistics
 from typing import AbstractSet, Any, Dict, List, NamedTuple, Sequence
 
-from harness.backends._tvm_tuning.search import Known
+from harness.backends._tvm_tuning.search import Known, fastest_first
 from harness.records import tuning as records
 from harness.schedules import chosen
 from harness.trials import Contents
@@ -51,7 +50,7 @@ def earlier(contents: Contents, job: records.Job) -> Earlier:
 
 def _in_turn(first: Sequence[Known], stands: Sequence[Dict[str, Known]], known: AbstractSet[str]) -> List[Known]:
     """`first`, then the fastest of each stand, and the second of each: times of two stands cannot be compared."""
-    queues = [sorted(one.values(), key=lambda one: (statistics.median(one.times_s), one.trace)) for one in stands]
+    queues = [fastest_first(one.values()) for one in stands]
     ranks = range(max((len(one) for one in queues), default=0))
     found: Dict[str, Known] = {}
     for one in [*first, *(queue[rank] for rank in ranks for queue in queues if rank < len(queue))]:

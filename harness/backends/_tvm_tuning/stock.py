@@ -29,12 +29,12 @@ def tune(module: Any, target: Target, job: records.Job) -> Tuple[int, float]:
         contexts: List[Any] = []
         weights: List[float] = []
         for place, task in enumerate(tasks):
-            by_chance = generation.by_chance(job.strategy, task.dispatched[0])
+            chance = rules.by_chance(job.strategy, task.dispatched[0])
             found = ms.relax_integration.extracted_tasks_to_tune_contexts(
                 [task],
                 folder,
                 space=rules.space(ms, target.tvm),
-                strategy=rules.strategy(ms, by_chance, target.tvm),
+                strategy=rules.strategy(ms, chance, target.tvm),
                 num_threads=len(sharing.cores()),
                 seed=job.seed + place,
             )
